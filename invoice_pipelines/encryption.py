@@ -65,6 +65,19 @@ def derived_keys(settings: Settings, purpose: str) -> list[bytes]:
     ]
 
 
+def fingerprints(settings: Settings) -> list[str]:
+    """What tells the keys of this machine from others, in their order, and says nothing about them. Makes no key."""
+    if settings.encryption_keys is None and not (settings.home / KEY_FILE).exists():
+        return []
+    return [key[:16].hex() for key in derived_keys(settings, "fingerprint")]
+
+
+def make_key(settings: Settings) -> None:
+    """Makes the key of the home folder, unless there is one or the settings name some."""
+    if settings.encryption_keys is None:
+        _made_key(settings.home / KEY_FILE)
+
+
 def _cipher(settings: Settings) -> MultiFernet:
     try:
         return MultiFernet([Fernet(key) for key in _keys(settings)])
@@ -75,11 +88,18 @@ def _cipher(settings: Settings) -> MultiFernet:
 def _keys(settings: Settings) -> list[str]:
     if settings.encryption_keys is not None:
         return [key.strip() for key in settings.encryption_keys.get_secret_value().split(",")]
-    return [_key_of_file(settings.home / KEY_FILE)]
+    path = settings.home / KEY_FILE
+    if settings.database_url is not None and not path.exists():
+        # There may be other machines, each of which would make its own.
+        raise EncryptionError(
+            f"There is no key to encrypt with on this machine: set {variable_of('encryption_keys')} as on all others. "
+            "Where there is one machine only, `invoice-pipelines up` makes a key in its home folder."
+        )
+    return [_made_key(path)]
 
 
-def _key_of_file(path: Path) -> str:
-    """The key of this installation, made at first use; of two processes that make it at once, one succeeds."""
+def _made_key(path: Path) -> str:
+    """The key of this file, made at first use; of two processes that make it at once, one succeeds."""
     with suppress(FileNotFoundError):
         return path.read_text(encoding="ascii", errors="replace").strip()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -187,7 +187,8 @@ class Settings(BaseSettings):
     encryption_keys: SecretStr | None = None
     """Keys that encrypt the tokens of outside services and the secrets of webhooks (Fernet: 32 bytes as URL-safe
     base64), separated by commas: the first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at
-    first use; if it is lost, all connections must be made again."""
+    first use, or by `up` where `DATABASE_URL` is set; if it is lost, all connections must be made again. All machines
+    need the same."""
     quickbooks_requests_per_minute: int = Field(default=500, ge=1, le=100_000)
     """At most so many calls to one company of QuickBooks in a minute."""
     quickbooks_requests_per_second: int = Field(default=10, ge=1, le=1000)

@@ -26,6 +26,7 @@ from invoice_pipelines.database.access import (
 )
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workers.shared import note_installation
 
 app = typer.Typer(
     help="The database: its URL, its schema, a shell in it.",
@@ -67,10 +68,14 @@ def migrate(
     dagster: Annotated[
         bool, typer.Option("--dagster", help="Make or upgrade Dagster's tables, too, where `up` never runs.")
     ] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="The key that encrypted secrets is lost: go on with the first one set.")
+    ] = False,
 ) -> None:
     """Bring the database to the newest schema; safe to repeat, and when two do it at once.
 
-    Work goes on meanwhile: the migration waits for a lock only two seconds, then gives way and tries again.
+    Work goes on meanwhile: the migration waits for a lock only two seconds, then gives way and tries again. On a server
+    of your own it notes which key encrypts, and leaves a mark in object storage, for workers on other machines.
     """
     from invoice_pipelines.database.migrate import migrate as migrate_to
 
@@ -86,6 +91,8 @@ def migrate(
 
             make_tables(database_urls(settings).dagster.render_as_string(hide_password=False))
     console.print(f"The database is at revision {reached}.")
+    if to == "head":
+        note_installation(settings, replaces_key=new_key)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

@@ -16,6 +16,12 @@ from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.supervisor import Services, child_environment, prepare_home, running_services
 from invoice_pipelines.settings import Settings, SettingsError, load_settings, variable_of
 from invoice_pipelines.workers.broker import QUEUES
+from invoice_pipelines.workers.shared import (
+    is_beyond_this_machine,
+    note_key_of_web,
+    require_installation,
+    require_shared,
+)
 
 app = typer.Typer()
 
@@ -97,30 +103,14 @@ def worker(
     if len(set(chosen)) < len(chosen) or not set(chosen) <= set(QUEUES):
         raise typer.BadParameter(f"--queues takes each of {' and '.join(QUEUES)} at most once, not {queues!r}")
     require_shared(settings, same_machine=same_machine)
+    if not same_machine:
+        require_installation(settings)
     try:
         from invoice_pipelines.workers.worker import work
     except ImportError:
         raise SettingsError("Warm workers are not installed: install the extra `celery`.") from None
     os.environ.update(child_environment(settings, prepare_home(settings)))
     work(settings, processes, chosen, ready_file)
-
-
-def require_shared(settings: Settings, *, same_machine: bool) -> None:
-    """Raises SettingsError where a worker would work on its own: it needs the queue, and on another machine than `up`
-    the same database, keys and files.
-    """
-    missing = [] if settings.broker_url is not None else ["broker_url"]
-    if not same_machine:
-        needed = ("database_url", "dagster_database_url", "encryption_keys")
-        missing += [name for name in needed if getattr(settings, name) is None]
-        files = ("inbox", "originals", "exports", "imports", "documents")
-        missing += [name for name in files if "://" not in (getattr(settings, name) or "")]
-    if missing:
-        raise SettingsError(
-            f"Set {', '.join(map(variable_of, missing))}: a worker shares the queue, databases, keys and files with "
-            "all others, and files lie in object storage, as a URL. On the machine of `up`, with its home folder: "
-            "--same-machine."
-        )
 
 
 @app.command(
@@ -136,6 +126,9 @@ def web() -> None:
     from invoice_pipelines.web.serving import serve
 
     settings = load_settings()
+    if is_beyond_this_machine(settings):
+        require_shared(settings)
+    note_key_of_web(settings)
     console.print(f"Desk:    {desk_address(settings)}")
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
     console.print(f"Health:  http://{settings.web_health_host}:{settings.web_health_port}/health/ready")

@@ -27,6 +27,7 @@ from invoice_pipelines.database.access import database_urls, prepare_databases, 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import PREFIX, Settings, variable_of
+from invoice_pipelines.workers.shared import is_beyond_this_machine, note_installation, require_shared
 
 SECONDS_TO_STOP = 25.0
 SECONDS_TO_START = 180.0
@@ -61,6 +62,11 @@ WARM_WORKERS = """
 run_launcher:
   module: invoice_pipelines.workers.chosen
   class: ChosenLauncher
+
+# What runs print is kept in the home folder, and not at all where that queue is on another machine.
+compute_logs:
+  module: invoice_pipelines.workers.chosen
+  class: ChosenComputeLogs
 """
 """What `dagster.yaml` gets in a home; without a server, as in a fresh checkout, Dagster could not load it."""
 
@@ -237,6 +243,9 @@ def running_services(settings: Settings, *, webserver: bool, api: bool, workers:
     with ExitStack() as stack:
         server = stack.enter_context(running_server(settings))
         prepare_databases(settings)
+        note_installation(settings, makes_key=True)
+        if is_beyond_this_machine(settings):
+            require_shared(settings)
         services = Services(settings, server, child_environment(settings, home), workers=workers)
         stack.callback(services.stop)
         if workers:

@@ -19,6 +19,7 @@ from invoice_pipelines.database.engine import (
     login_session,
 )
 from invoice_pipelines.database.errors import DatabaseError, sqlstate
+from invoice_pipelines.database.installation import require_key
 from invoice_pipelines.database.roles import APP, DAGSTER, WEB
 from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
@@ -79,8 +80,9 @@ def open_database(
     """The engine for all work, for as long as the block lasts; starts the embedded server if there is no other.
 
     Raises SchemaError unless the schema is the one of this program: nothing is migrated here. Only an embedded
-    database that is not there yet is made first. `application_name` is how PostgreSQL shows the sessions, `actor` who
-    the audit trail shows for changes made through this engine; None: the same.
+    database that is not there yet is made first. Raises EncryptionError for keys that are not the installation's.
+    `application_name` is how PostgreSQL shows the sessions, `actor` who the audit trail shows for changes made through
+    this engine; None: the same.
     """
     with running_server(settings) as server:
         engine = create_app_engine(
@@ -92,6 +94,8 @@ def open_database(
             except (SchemaError, OperationalError) as error:
                 _set_up_or_raise(settings, server, error)
                 require_current(engine)
+            with engine.connect() as connection:
+                require_key(connection, settings)
             yield engine
         finally:
             engine.dispose()
@@ -118,6 +122,8 @@ def open_web_database(settings: Settings, *, pool_size: int) -> Iterator[Engine]
                     f"The web cannot log in as {WEB}: {str(error.orig).strip().splitlines()[-1]}. Give that role a "
                     f"password, and name the login in {variable_of('web_database_url')}."
                 ) from None
+            with engine.connect() as connection:
+                require_key(connection, settings)
             yield engine
         finally:
             engine.dispose()

@@ -1,4 +1,4 @@
-"""The run launcher that `dagster.yaml` names: warm workers where the settings name a queue for them."""
+"""What `dagster.yaml` names and the settings choose: whether warm workers do runs, and what is kept of their output."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagster._core.launcher import DefaultRunLauncher, RunLauncher
+from dagster._core.storage.compute_log_manager import ComputeLogManager
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._serdes import ConfigurableClassData
 
 from invoice_pipelines.settings import SettingsError, load_settings
+from invoice_pipelines.workers.shared import is_beyond_this_machine
 
 
 class ChosenLauncher(DefaultRunLauncher):
@@ -28,3 +32,18 @@ class ChosenLauncher(DefaultRunLauncher):
                 "install invoice_pipelines with the extra celery."
             ) from None
         return WarmRunLauncher(inst_data)
+
+
+class ChosenComputeLogs(NoOpComputeLogManager):
+    """Keeps what a run prints in the home folder, where all runs are done on one machine. With a queue beyond this
+    machine nobody would find it: it stands in what the worker prints, and nowhere else.
+    """
+
+    @classmethod
+    def from_config_value(  # type: ignore[override]
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> ComputeLogManager:
+        settings = load_settings()
+        if is_beyond_this_machine(settings):
+            return NoOpComputeLogManager(inst_data)
+        return LocalComputeLogManager(str(settings.home.absolute() / "storage"), inst_data=inst_data)

@@ -45,6 +45,13 @@ def test_threads_and_leases_are_the_engines() -> None:
     assert found == []
 
 
+def test_no_lock_outlives_its_transaction() -> None:
+    """A pooler in transaction mode would give a session that holds one to somebody else."""
+    lock = re.compile(r"pg_(try_)?advisory_(lock|unlock)(_shared)?\s*\(", re.IGNORECASE)
+    files = [*PRODUCT.rglob("*.py"), *PRODUCT.rglob("*.sql")]
+    assert [str(file.relative_to(PRODUCT)) for file in files if lock.search(file.read_text("utf-8"))] == []
+
+
 def test_modules_say_what_belongs_in_them() -> None:
     files = [file for root in (PRODUCT, TESTS) for file in root.rglob("*.py")]
     assert [str(file) for file in files if file.read_text("utf-8").startswith('"""Holds')] == []

@@ -27,6 +27,7 @@ from invoice_pipelines.cli.output import (
     print_rows,
 )
 from invoice_pipelines.cli.person import database, opened
+from invoice_pipelines.database.installation import note_key
 from invoice_pipelines.events.values import DeliveryStatus
 from invoice_pipelines.events.webhooks.deliveries import (
     find_delivery,
@@ -216,6 +217,8 @@ def remove(organization: OrganizationOption, endpoint: EndpointArgument) -> None
 def rotate_keys_command() -> None:
     """Encrypt the secrets of all endpoints with the first of the keys in INVOICE_PIPELINES_ENCRYPTION_KEYS."""
     with database() as engine:
+        with engine.begin() as connection:
+            note_key(connection, load_settings())
         rotated, failed = rotate_keys(engine, load_settings())
     console.print(f"Encrypted {rotated} secrets with the first key.")
     if failed:

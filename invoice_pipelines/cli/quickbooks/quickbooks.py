@@ -13,6 +13,7 @@ from invoice_pipelines.cli.output import console, exit_if, print_facts, print_js
 from invoice_pipelines.cli.person import database, opened
 from invoice_pipelines.cli.quickbooks.callback import Callback
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.installation import note_key
 from invoice_pipelines.organizations import find_organization, list_organizations
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.api.client import QuickBooks
@@ -150,6 +151,8 @@ def options_command(
 def rotate_keys_command() -> None:
     """Encrypt all stored tokens with the first of the keys in INVOICE_PIPELINES_ENCRYPTION_KEYS."""
     with database() as engine:
+        with engine.begin() as connection:
+            note_key(connection, load_settings())
         rotated, failed = rotate_keys(engine, load_settings())
     console.print(f"Encrypted the tokens of {rotated} organizations with the first key.")
     if failed:
