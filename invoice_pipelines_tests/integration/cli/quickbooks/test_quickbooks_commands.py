@@ -11,9 +11,11 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from invoice_pipelines.database import libpq_url
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
-from invoice_pipelines_tests.support.terminal import Terminal
+from invoice_pipelines_tests.support.terminal import Terminal, one_line
 
 REALM = "9130001"
 OLD_KEY = Fernet.generate_key().decode()
@@ -63,7 +65,9 @@ def connect_here(terminal: Terminal, realm: str) -> str:
     return said + rest
 
 
-def test_from_a_page_in_the_browser_to_a_connection_and_back(terminal: Terminal, sandbox: Sandbox) -> None:
+def test_from_a_page_in_the_browser_to_a_connection_and_back(
+    terminal: Terminal, sandbox: Sandbox, module_database: TestDatabase
+) -> None:
     assert "No organization is connected" in terminal.run("quickbooks", "status").stdout
     assert f"acme is connected with Acme [bold]Inc. ({REALM})." in connect_here(terminal, REALM)
     assert re.search(rf"acme +connected +Acme \[bold\]Inc\. +{REALM}", terminal.run("quickbooks", "status").stdout)
@@ -86,11 +90,15 @@ def test_from_a_page_in_the_browser_to_a_connection_and_back(terminal: Terminal,
     new_key = Fernet.generate_key().decode()
     terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = f"{new_key},{OLD_KEY}"
     assert "1 organizations" in terminal.run("quickbooks", "rotate-keys").stdout
-    terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = OLD_KEY
-    left = terminal.run("quickbooks", "rotate-keys")
-    assert left.returncode == 1
-    assert "acme" in left.stdout
-    terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = new_key
+    with_old = terminal.run("quickbooks", "rotate-keys", INVOICE_PIPELINES_ENCRYPTION_KEYS=OLD_KEY)
+    assert "encrypts with a key that is not here" in one_line(with_old)
+    owner = libpq_url(module_database.owner_url)
+    go_on = {f"INVOICE_PIPELINES_{name}": owner for name in ("DATABASE_OWNER_URL", "DAGSTER_DATABASE_URL")}
+    for key, opens in ((Fernet.generate_key().decode(), False), (new_key, True)):
+        terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = key
+        assert terminal.run("db", "migrate", "--new-key", **go_on).returncode == 0
+        rotated = terminal.run("quickbooks", "rotate-keys")
+        assert (rotated.returncode, "acme" not in rotated.stdout) == (not opens, opens)
 
     # The browser is on another machine, and the address that it was sent back to is given by hand.
     terminal.environment["INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI"] = "https://example.com/callback"
