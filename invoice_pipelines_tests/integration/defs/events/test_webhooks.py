@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pytest
+from cryptography.fernet import Fernet
 
 from invoice_pipelines.events.webhooks.endpoints import add_endpoint
 from invoice_pipelines.settings import load_settings
@@ -22,7 +23,8 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def office(house: House, configure: Callable[..., None]) -> House:
-    configure(webhook_local_addresses="true", webhook_timeout_seconds=1)
+    keys = Fernet.generate_key().decode()
+    configure(webhook_local_addresses="true", webhook_timeout_seconds=1, encryption_keys=keys)
     house.add("acme", "other")
     return house
 
