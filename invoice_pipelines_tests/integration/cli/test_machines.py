@@ -101,7 +101,7 @@ def test_a_worker_begins_where_keys_and_files_are_those_of_the_installation(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in shared.environment.items():
             patch.setenv(name, value)
-        require_installation(Settings())  # type: ignore[call-arg]
+        require_installation(Settings())
     other = Fernet.generate_key().decode()
     assert f"key that is not here: set {KEYS}" in told(shared, **{KEYS: other})
 
