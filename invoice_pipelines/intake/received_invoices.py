@@ -30,6 +30,7 @@ from invoice_pipelines.intake.states import (
     is_valid_status_transition,
 )
 from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID, TRACE_ID_SQL
+from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.work import enqueue
 
 _ON_ITS_WAY = ", ".join(f"'{status}'" for status in QUEUES)
@@ -429,7 +430,9 @@ def fail_given_up(connection: Connection, stacks: Mapping[UUID, str] | None = No
         )
         for row in rows
     ]
-    return sorted(mark_failed(connection, failures))
+    failed = sorted(mark_failed(connection, failures))
+    count_turnarounds(connection, failed)
+    return failed
 
 
 def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: timedelta = timedelta(0)) -> list[UUID]:

@@ -5,15 +5,12 @@ Figures are counts and ages over all organizations. No name and no business reco
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from threading import Lock
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
@@ -21,17 +18,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.database.schema import Comparison, read_state
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web.figures import queues
+from invoice_pipelines.web.figures.collector import Figures, Part
+from invoice_pipelines.web.figures.runs import RunFigures, daemons
 from invoice_pipelines.web.measures import Measures
-from invoice_pipelines.web.pages.operator.dagster import daemon_ages
-from invoice_pipelines.work import open_items
-
-_FRESH_SECONDS = 5.0
 
 
-def create_health_app(web: Engine, application: Engine, dagster: Engine, measures: Measures) -> Starlette:
+def create_health_app(
+    web: Engine, application: Engine, dagster: Engine, measures: Measures, settings: Settings
+) -> Starlette:
     """The application. `web` is the engine whose readiness is asked for; `application` sees the queues of all
     organizations, `dagster` the records of Dagster.
     """
@@ -39,7 +37,19 @@ def create_health_app(web: Engine, application: Engine, dagster: Engine, measure
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(_Figures(application, dagster))
+    figures = Figures(
+        (
+            Part("queues", application, queues.queues),
+            Part("workers", application, partial(queues.workers, expected=settings.broker_url is not None)),
+            Part("documents", application, queues.documents),
+            Part("accounting", application, queues.connections),
+            Part("postgresql", application, queues.postgresql),
+            Part("runs", dagster, RunFigures().look),
+            Part("daemons", dagster, daemons),
+        ),
+        partial(queues.disk, settings.home),
+    )
+    registry.register(figures)
 
     def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -54,8 +64,14 @@ def create_health_app(web: Engine, application: Engine, dagster: Engine, measure
     def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        figures.close()
+
     return Starlette(
         routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)],
+        lifespan=lifespan,
     )
 
 
@@ -68,82 +84,3 @@ def _problem_of(web: Engine) -> str | None:
     if state.comparison is not Comparison.SAME:
         return "the schema of the database is not the one of this program"
     return None
-
-
-class _Figures(Collector):
-    """Figures of the queues, of accounting systems and of Dagster's daemon, looked up when they are asked for; those of
-    the last look are given again for a while, however many ask.
-    """
-
-    def __init__(self, application: Engine, dagster: Engine) -> None:
-        self._application = application
-        self._dagster = dagster
-        self._lock = Lock()
-        self._looked_at = float("-inf")
-        self._found: list[Metric] = []
-
-    def describe(self) -> list[Metric]:
-        """Nothing is looked up before it is asked for."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """As Prometheus asks for them."""
-        with self._lock:
-            if time.monotonic() - self._looked_at > _FRESH_SECONDS:
-                self._found = self._look()
-                self._looked_at = time.monotonic()
-            yield from self._found
-
-    def _look(self) -> list[Metric]:
-        up = GaugeMetricFamily("invoice_pipelines_database_up", "Whether the database answers (1) or not (0)")
-        try:
-            found = [*_queues(self._application), *_connections(self._application)]
-            up.add_metric([], 1)
-        except (SQLAlchemyError, DatabaseError):
-            found = []
-            up.add_metric([], 0)
-        return [up, *found, *_daemons(self._dagster)]
-
-
-def _queues(application: Engine) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily("invoice_pipelines_queue_waiting_items", "Items that wait, by kind", labels=["kind"])
-    leased = GaugeMetricFamily("invoice_pipelines_queue_leased_items", "Items in work, by kind", labels=["kind"])
-    oldest = GaugeMetricFamily(
-        "invoice_pipelines_queue_oldest_seconds", "For how long the first item of a kind could be done", labels=["kind"]
-    )
-    with application.connect() as connection:
-        now = datetime.now(UTC)
-        for found in open_items(connection):
-            waiting.add_metric([found.kind], found.waiting_items)
-            leased.add_metric([found.kind], found.leased_items)
-            age = now - found.oldest_due_at if found.oldest_due_at is not None else None
-            oldest.add_metric([found.kind], max(age.total_seconds(), 0) if age is not None else 0)
-    yield from (waiting, leased, oldest)
-
-
-def _connections(application: Engine) -> Iterator[Metric]:
-    counts = GaugeMetricFamily(
-        "invoice_pipelines_accounting_connections",
-        "Connections of organizations with an accounting system, by how they stand",
-        labels=["system", "status"],
-    )
-    with application.connect() as connection:
-        for system in accounting_systems():
-            for status, count in system.connection_counts(connection).items():
-                counts.add_metric([system.name, status], count)
-    yield counts
-
-
-def _daemons(dagster: Engine) -> Iterator[Metric]:
-    ages = GaugeMetricFamily(
-        "invoice_pipelines_daemon_heartbeat_age_seconds",
-        "Seconds since a daemon of Dagster showed that it lives; it does so every 30 seconds",
-        labels=["daemon"],
-    )
-    try:
-        with dagster.connect() as connection:
-            for daemon, age in daemon_ages(connection).items():
-                ages.add_metric([daemon], age)
-    except (SQLAlchemyError, DatabaseError):
-        return
-    yield ages

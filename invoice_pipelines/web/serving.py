@@ -45,7 +45,7 @@ def serve(settings: Settings) -> None:
             register_sign_in_keys(connection, settings)
         dagster = create_login_engine(database_urls(settings).dagster, limits=session_limits(settings))
         try:
-            health = create_health_app(web, application, dagster, measures)
+            health = create_health_app(web, application, dagster, measures, settings)
             with running(server_of(health, settings, settings.web_health_host, settings.web_health_port)):
                 app = create_app(web, settings, measures, dagster=dagster)
                 server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close).run()

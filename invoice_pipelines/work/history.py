@@ -106,11 +106,14 @@ class OrganizationWork:
 
 @dataclass(frozen=True, slots=True)
 class OpenItems:
-    """What is open of a kind, in all organizations together. `oldest_due_at`: since when the first could be done."""
+    """What is open of a kind, in all organizations together. `expired_items` are leased ones whose lease ran out;
+    `oldest_due_at`: since when the first could be done.
+    """
 
     kind: str
     waiting_items: int
     leased_items: int
+    expired_items: int
     oldest_due_at: datetime | None
 
 

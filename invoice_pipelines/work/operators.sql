@@ -83,19 +83,20 @@ $$;
 revoke all on function work.organizations_with_work(text[]) from public;
 grant execute on function work.organizations_with_work(text[]) to invoice_pipelines_app;
 
--- What is open of each kind: items that wait, those in work, and since when the first could be done. For those who watch.
--- As above, it reads the partial indexes of open items only.
+-- What is open of each kind: items that wait, those in work, those of them whose lease ran out, and since when the first
+-- could be done. For those who watch. As above, it reads the partial indexes of open items only.
 create or replace function work.open_items()
-returns table (kind text, waiting_items bigint, leased_items bigint, oldest_due_at timestamptz)
+returns table (kind text, waiting_items bigint, leased_items bigint, expired_items bigint, oldest_due_at timestamptz)
 language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 -- demanded by test_asking_ten_thousand_organizations_for_work_is_cheap
 as $$
-    select o.kind, sum(o.waiting)::bigint, sum(o.leased)::bigint, min(o.oldest)
-    from (select i.kind, count(*) as waiting, 0 as leased,
+    select o.kind, sum(o.waiting)::bigint, sum(o.leased)::bigint, sum(o.expired)::bigint, min(o.oldest)
+    from (select i.kind, count(*) as waiting, 0 as leased, 0 as expired,
                  min(i.available_at) filter (where i.available_at <= now()) as oldest
           from work.batch_item i where i.status = 'pending' group by i.kind
           union all
-          select i.kind, 0, count(*), null from work.batch_item i where i.status = 'processing' group by i.kind) o
+          select i.kind, 0, count(*), count(*) filter (where i.lease_expires_at <= now()), null
+          from work.batch_item i where i.status = 'processing' group by i.kind) o
     group by o.kind
     order by o.kind
 $$;

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-from celery.signals import worker_ready
+from celery import Celery, signals
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._core.code_pointer import CodePointer
@@ -21,11 +23,20 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.make_app import make_app
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from invoice_pipelines.database import create_app_engine
+from invoice_pipelines.database.access import database_urls, session_limits
+from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work.presence import SECONDS_BETWEEN, forget_worker, note_worker
 from invoice_pipelines.workers.broker import QUEUES, app_arguments
 
+log = logging.getLogger(__name__)
+
+SECONDS_TO_CONNECT = 3.0
 MOST_RUNS = 200
 """After so many runs a process is replaced, so that nothing that a library leaks grows for ever."""
 LOADED_BEFORE = (
@@ -75,20 +86,58 @@ def load_all() -> None:
     ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN).get_definition()
 
 
+class _Presence:
+    """Says in the database that a worker takes runs, as long as it does: Celery calls `there` every two seconds from
+    the loop that takes them. No thread of its own, as processes are forked from this one at any time.
+    """
+
+    def __init__(self, settings: Settings, name: str, lanes: tuple[str, ...], processes: int) -> None:
+        self._settings = settings
+        self._name = name
+        self._lanes = lanes
+        self._processes = processes
+        self._next = 0.0
+
+    def there(self, **_: Any) -> None:
+        """Says so, if it did not do so just now."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SECONDS_BETWEEN
+            self._say(lambda connection: note_worker(connection, self._name, self._lanes, self._processes))
+
+    def gone(self, **_: Any) -> None:
+        """Takes leave."""
+        self._say(lambda connection: forget_worker(connection, self._name))
+
+    def _say(self, what: Callable[[Connection], None]) -> None:
+        limits = replace(session_limits(self._settings), connect=SECONDS_TO_CONNECT, lock=SECONDS_TO_CONNECT)
+        engine = create_app_engine(database_urls(self._settings).app, pool_size=1, limits=limits)
+        try:
+            with engine.begin() as connection:
+                what(connection)
+        except (SQLAlchemyError, DatabaseError) as error:
+            log.warning("Nobody was told that this worker is there: %s", type(error).__name__)
+        finally:
+            engine.dispose()  # a process that is forked meanwhile must not share a session
+
+
 def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, ready_file: Path | None = None) -> None:
     """Takes runs of these queues and does them, so many at the same time, until it is told to stop; what has begun ends
     before. `ready_file` is there as soon as it takes runs.
     """
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
-        worker_ready.connect(lambda **_: ready_file.touch(), weak=False)
+        signals.worker_ready.connect(lambda **_: ready_file.touch(), weak=False)
     load_all()
     app = make_worker(settings)
+    name = f"{os.getpid()}@{socket.gethostname()}"
+    presence = _Presence(settings, name, tuple(queues), processes)
+    signals.heartbeat_sent.connect(presence.there, weak=False)
+    signals.worker_shutdown.connect(presence.gone, weak=False)
     app.worker_main(
         [
             "worker",
             *("--pool", "prefork", "--concurrency", str(processes)),
-            *("--queues", ",".join(queues), "--hostname", f"{os.getpid()}@{socket.gethostname()}"),
+            *("--queues", ",".join(queues), "--hostname", name),
             *("--max-tasks-per-child", str(MOST_RUNS), "--loglevel", "warning"),
             *("--disable-prefetch", "--without-gossip", "--without-mingle"),
         ]

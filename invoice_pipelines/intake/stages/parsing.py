@@ -27,6 +27,7 @@ from invoice_pipelines.intake.received_invoices import (
 from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.stages.originals import read_original
 from invoice_pipelines.intake.states import RECOGNIZE
+from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 
 WAITS_FOR_RECOGNITION = Skipped("the document has pages that are pictures; it is parsed when their text is recognized")
@@ -73,7 +74,7 @@ def parse_handler(
                     yield document.version, reading
 
         mark_parsed(connection, readings())
-        mark_failed(connection, failures)
+        count_turnarounds(connection, mark_failed(connection, failures))
         unread = [str(invoice_id) for invoice_id, outcome in outcomes.items() if outcome is WAITS_FOR_RECOGNITION]
         enqueue(connection, RECOGNIZE, unread)
         return [outcomes.get(UUID(item.subject_id), _GONE) for item in chunk.items]

@@ -41,6 +41,7 @@ from invoice_pipelines.intake.stages.received_before import (
     OtherAccount,
     plan_by_order,
 )
+from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.intake.validation.accounts import comparable_account
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS
@@ -95,6 +96,7 @@ def validate_handler(standard: Standard) -> Callable[[Connection, Chunk], list[O
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         ids = [UUID(item.subject_id) for item in chunk.items]
         judged = judge_parsed(connection, ids, standard, on_progress=chunk.check)
+        count_turnarounds(connection, judged)
         return [_outcome(judged.get(UUID(item.subject_id))) for item in chunk.items]
 
     return handle

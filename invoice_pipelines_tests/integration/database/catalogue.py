@@ -18,7 +18,7 @@ NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database", "accounts")
 """Schemas without business data; `database` holds the number of the last migration, `accounts` is closed to
 all logins.
 """
-OF_NOBODY = ["web.rate"]
+OF_NOBODY = ["web.rate", "work.worker", "intake.turnaround"]
 """Tables of no organization in other schemas. No login reads them."""
 
 

@@ -40,6 +40,9 @@ OVERVIEW_COLUMNS = {
     "job_type",
     "status",
     "is_valid",
+    "source",  # xml, text, ocr
+    "outcome",  # of a document, such as validated
+    "lanes",  # of a warm worker, such as express
 }
 OVERVIEW_TYPES = {"bigint", "integer", "numeric", "interval", "timestamp with time zone", "boolean"}
 REGISTRY_COLUMNS = {"id", "slug", "name", "country_code", "time_zone", "currency"}

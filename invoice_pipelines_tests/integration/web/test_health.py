@@ -37,7 +37,7 @@ get = partial(httpx.get, verify=False)
 def health_of(web_url: str | None, database: TestDatabase) -> Iterator[httpx.Client]:
     url = web_url or database.app_url.set(username=WEB)
     web, nowhere = create_web_engine(url, pool_size=2), create_engine("postgresql+psycopg://x@127.0.0.1:1/none")
-    app = create_health_app(web, database.superuser, nowhere, Measures())
+    app = create_health_app(web, database.superuser, nowhere, Measures(), Settings())
     with running(server_of(app, Settings(), "127.0.0.1", 0)) as server:
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as client:
@@ -64,9 +64,9 @@ def test_figures_count_what_waits_and_name_nobody(shared_database: TestDatabase)
         answer = client.get("/metrics")
     found = figures(answer.text)
     assert found["database_up",] == 1
-    assert found["queue_waiting_items", "figured"] == 3
-    assert found["queue_leased_items", "figured"] == 0
-    assert 0 <= found["queue_oldest_seconds", "figured"] < 60
+    assert found["queue_waiting_items", "other", "figured"] == 3
+    assert found["queue_leased_items", "other", "figured"] == 0
+    assert 0 <= found["queue_oldest_seconds", "other", "figured"] < 60
     assert found["process_resident_memory_bytes",] > 0
     assert tenant.slug not in answer.text
     assert str(tenant.id) not in answer.text
