@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
+from math import prod
 
 from invoice_pipelines.intake.documents.text_layer.header import (
     Found,
@@ -28,8 +30,6 @@ from invoice_pipelines.intake.documents.text_layer.page.notation import find_dat
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
-DateParser = Callable[[Place], Found[date] | None]
-
 _TIME = re.compile(r"(?<![\d.])\d{1,2}(?::\d{2}(?::\d{2})?|h\d{2}|\.\d{2}(?=$|\.\d{2}$))(?![\d.])|\b[AaPp][Mm]\b")
 _TO_TIME = 4  # words
 # An order of day and month that the document does not prove is right this often, by what suggests it.
@@ -39,6 +39,16 @@ _AGREED = 0.9
 _RESORT = 0.3
 _UNPADDED = re.compile(r"^\d/|/\d/")
 _QUALIFIED = 0.6
+_CUT = 0.6
+_HARDLY, _SURER = 0.7, 0.75
+_AT_MARGIN = 1.5  # heights of a letter
+_ONE_DIGIT = re.compile(r"\d[./-]")
+_PADDED = re.compile(r"^0\d|[./-]0\d[./-]")
+_CLOCK = re.compile(r"\d{1,2}[:.]\d{2}")
+_HALF_OF_DAY = re.compile(r"(?i)\d ?[ap]\.?m\b")
+_BETWEEN = re.compile(
+    r"(?i)[\s\d:.,]*(?:[-–—]|to|through|thru|until|till|bis|au|al|a|t/m|tot|do|till|til|tom)[\s\d:.,]*"
+)
 _LETTERS = re.compile(r"[^\W\d_]{3,}[.:,]*")
 _FARTHEST_LABEL = 200.0  # points
 _OF_AMERICA = ("USD", "CAD")  # also what a bare "$" is taken for
@@ -62,13 +72,32 @@ class DateFinder:
         self.labelled = labelled
         self.pages = pages
         self.vocabulary = vocabulary
+        self._languages = Counter(
+            label.meaning.language for labels in labelled.labels for label in labels if label.kind != "dated"
+        )
         self.day_first, self.order_sure = self._order(currency)
-        self.parse: DateParser = date_parser(vocabulary, self.day_first, self.order_sure)
+        self._margins = {page.number: min((word.box[0] for word in page.words), default=0.0) for page in pages}
+        self._recognized = {page.number for page in pages if page.engine}
+        self._parse = date_parser(vocabulary, self.day_first, self.order_sure)
+
+    def parse(self, place: Place) -> Found[date] | None:
+        """The date of a place; hardly sure where it may have lost its first digit at the margin of the paper."""
+        found = self._parse(place)
+        return replace(found, confidence=found.confidence * _CUT) if found and self._may_be_cut(found) else found
+
+    def _may_be_cut(self, found: Found[date]) -> bool:
+        first = found.words[0]
+        left, top, _, bottom = first.box
+        if first.page not in self._recognized or left - self._margins[first.page] > _AT_MARGIN * (bottom - top):
+            return False
+        return _ONE_DIGIT.match(found.text) is not None and any(
+            next(find_dates(f"{digit}{found.text}", self.vocabulary.months, self.day_first), None) for digit in "123"
+        )
 
     def dates(self) -> tuple[Found[date] | None, Found[date] | None, Found[date] | None]:
         """Issue, due and delivery date; None for each that is not printed or too unsure."""
         issue = choose(self.issue_candidates())
-        issue = self._confirmed(issue) if issue else self._unlabelled()
+        issue = self._or_better(self._confirmed(issue)) if issue else self._unlabelled()
         due_dates = self.due_candidates()
         if issue:
             # What would be due before it was issued is another date (BR-CO-25 has none without a sense).
@@ -83,6 +112,14 @@ class DateFinder:
             *dated_candidates(self.labelled, self.parse),
             *find_labelled(self.labelled, ["generic_date"], self._bare, 0.8),
         ]
+
+    def _or_better(self, issue: Found[date]) -> Found[date]:
+        """Where a label is hardly that of the date, as in the heading of a table: what the other dates say, if that is
+        surer. Not sure where they are of another day."""
+        other = self._unlabelled() if issue.confidence < _HARDLY else None
+        if other is None or other.confidence <= issue.confidence:
+            return issue
+        return other if other.value == issue.value else other.at_most(_SURER)
 
     def _bare(self, place: Place) -> Found[date] | None:
         """The date of a place, which is hardly that of the invoice where more words say of what it is: "Exp. date",
@@ -101,12 +138,19 @@ class DateFinder:
             if found.words[0] not in cell.words and not self._is_label_of(cell, found):
                 continue
             taken = {place for label in labels if label.cell == index for place in range(label.first, label.last)}
+            named = {
+                label.last
+                for label in labels
+                if label.cell == index
+                and label.kind == "other_number"
+                and cell.words[label.last - 1].text.endswith(":")
+            }
             before: list[str] = []
             for place, word in enumerate(cell.words):
                 if word.box[0] >= found.words[0].box[0]:
                     break
-                if any(character.isdigit() for character in word.text):
-                    before = []  # the value of something else: "Till 3 Date 5.6.2018"
+                if any(character.isdigit() for character in word.text) or place in named:
+                    before = []  # the value of something else: "Till 3 Date 5.6.2018", "Server: Ann 5.6.2018"
                 elif place not in taken:
                     before.append(word.text)
             if any(_LETTERS.fullmatch(text) for text in before) and not _is_place(before):
@@ -124,14 +168,22 @@ class DateFinder:
         """Every date of the document, and whether words name it as something else than the date of the invoice."""
         for line in self.labelled.lines:
             for index, cell in enumerate(line.cells):
-                rest = cell.words
-                while rest:
-                    found = self.parse(Place(rest, 1.0, line.number))
-                    if found is None:
-                        break
-                    yield found, self._is_another(line.number, index, found)
-                    after = rest.index(found.words[-1]) + 1
-                    rest = rest[after:]
+                dates = list(self._dates_of(cell, line.number))
+                spans = [self._is_span(cell, one, other) for one, other in pairwise(dates)]
+                for found, before, after in zip(dates, [False, *spans], [*spans, False], strict=False):
+                    yield found, before or after or self._is_another(line.number, index, found)
+
+    def _dates_of(self, cell: Cell, number: int) -> Iterator[Found[date]]:
+        rest = cell.words
+        while rest and (found := self.parse(Place(rest, 1.0, number))):
+            yield found
+            rest = rest[rest.index(found.words[-1]) + 1 :]
+
+    def _is_span(self, cell: Cell, first: Found[date], last: Found[date]) -> bool:
+        """Whether two dates are begin and end of something: "From July 1, 2022 through July 1, 2023"."""
+        words = cell.words[cell.words.index(first.words[-1]) + 1 : cell.words.index(last.words[0])]
+        between = " ".join(word.text for word in words)
+        return first.value < last.value and _BETWEEN.fullmatch(between) is not None
 
     def _is_another(self, number: int, index: int, found: Found[date]) -> bool:
         """Whether the last label to the left of a date on its line, else one above it, is that of another date."""
@@ -186,21 +238,36 @@ class DateFinder:
             return sum(swapped) < len(swapped) / 2, 1.0
         if self.at == "US":
             return False, _USUAL
-        languages = Counter(
-            label.meaning.language for labels in self.labelled.labels for label in labels if label.kind != "dated"
-        )
-        language = languages.most_common(1)[0][0] if languages else "en"
+        language = self._language()
         if language != "en":
             # Nobody who writes one of the other languages puts the month first.
-            return self.vocabulary.day_first[language], 1.0 if languages[language] >= 3 else _USUAL
+            return self.vocabulary.day_first[language], 1.0 if self._languages[language] >= 3 else _USUAL
         if self.labelled.named("regional_tax") and (currency not in _OF_AMERICA or self.at in _COMMONWEALTH):
             return True, 0.9  # Australia, India, Malaysia, New Zealand, Singapore
+        if self._is_european_till(currency):
+            return True, _USUAL
         if currency in (None, "USD", "CAD", "GBP", "EUR"):
             # In English, who leaves out zeros mostly writes as Americans do.
-            unpadded = languages["en"] > 1 and any(_UNPADDED.search(text) for text in self._slashed())
+            unpadded = self._languages["en"] > 1 and any(_UNPADDED.search(text) for text in self._slashed())
             american = currency == "USD" or unpadded or (currency is None and has_american_phone(self.labelled))
             return self.vocabulary.day_first[language] and not american, _SUGGESTED
         return True, _USUAL
+
+    def _language(self) -> str:
+        return self._languages.most_common(1)[0][0] if self._languages else "en"
+
+    def _is_european_till(self, currency: str | None) -> bool:
+        """Whether dates are written as tills outside of North America do: with zeros, and with a time of 24 hours. That
+        stands beside each where only the currency tells where that is."""
+        written = list(self._slashed())
+        if not any(map(_PADDED.search, written)) or any(map(_UNPADDED.search, written)):
+            return False
+        if self.at not in (None, "US", "CA"):
+            lines = [line.text for line in self.labelled.lines]
+            return any(map(_CLOCK.search, lines)) and not any(map(_HALF_OF_DAY.search, lines))
+        lines = [line.text for line in self.labelled.lines if any(text in line.text for text in written)]
+        beside = all(_CLOCK.search(text) and not _HALF_OF_DAY.search(text) for text in lines)
+        return beside and self.at is None and currency in ("EUR", "GBP")
 
     def _slashed(self) -> Iterator[str]:
         return (
@@ -220,12 +287,15 @@ class DateFinder:
         values = Counter(found.value for found in free)
         timed = [found for found in free if self._has_time(found)]
         if len(values) == 1:
-            # 18-03-19 may be the year first, too.
-            whole = any(re.search(r"\d{4}", found.text) for found in free)
+            # 18-03-19 may be the year first, too; 18.03.19 is not where other languages than English are spoken.
+            whole = any(re.search(r"\d{4}", found.text) for found in free) or (
+                self._language() != "en" and all("." in found.text for found in free)
+            )
             likelihood = 0.96 if whole and timed else 0.9 if timed or len(free) > 1 else 0.87 if whole else 0.75
             if all(self._is_qualified(found, self._line_of(found)) for found in free):
                 likelihood = 0.87 if whole and timed else 0.7
-            return replace(free[0], confidence=round(free[0].confidence * likelihood, 3))
+            best = self._printed_again(free)
+            return replace(best, confidence=round(best.confidence * likelihood, 3))
         one_timed = len({found.value for found in timed}) == 1
         if one_timed and values[timed[0].value] > 1:
             return replace(timed[0], confidence=timed[0].confidence * _AGREED)
@@ -234,6 +304,15 @@ class DateFinder:
         if one_timed:
             return replace(timed[0], confidence=timed[0].confidence * 0.75)
         return replace(free[0], confidence=free[0].confidence * 0.4)
+
+    def _printed_again(self, mentions: Sequence[Found[date]]) -> Found[date]:
+        """The clearest of several mentions of a day: each says its digits once more, and nothing else."""
+        best = max(mentions, key=lambda found: found.confidence)
+        clear = [min(word.confidence for word in found.words) for found in mentions]
+        if len(mentions) == 1 or not min(clear):
+            return best
+        digits = best.confidence / min(word.confidence for word in best.words)
+        return replace(best, confidence=digits * (1 - prod(1 - one for one in clear)))
 
     def _last_resort(self) -> Found[date] | None:
         """Hardly sure: the first date that is broken over cells, or that words name as that of printing or the like."""

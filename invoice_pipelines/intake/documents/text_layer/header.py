@@ -233,7 +233,7 @@ def date_parser(vocabulary: Vocabulary, day_first: bool, order_sure: float) -> C
         if found is None:
             return None
         words = words_between(place.words, found.start, found.end)
-        sure = 1.0 if found.other is None else order_sure
+        sure = _CUT if found.misread else 1.0 if found.other is None else order_sure
         # Further words before the date make it likelier to be about something else.
         sure *= 1.0 if found.start < 15 else 0.85
         # "2/07/2019": one who writes the zero writes it before both, so a digit may be lost.

@@ -86,6 +86,11 @@ def _heads(labelled: LabelledLines, label: Label) -> bool:
     words = cell.words[label.first : label.last]
     rest = [word.text for word in cell.words[label.last :] if key(word.text)]
     named = ":" in "".join(word.text for word in (*words, *cell.words[label.last : label.last + 1]))
+    if any(
+        amount.cell == label.cell and amount.first < label.first < amount.last
+        for amount in labelled.amounts[label.line]
+    ):
+        return False  # "Total factura"
     if label.first > 1 or (named and rest) or words[-1].text.endswith(":"):
         return False
     return len(rest) <= _MOST_AFTER and (not rest or any(character.isdigit() for text in rest for character in text))

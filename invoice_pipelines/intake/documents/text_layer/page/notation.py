@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import SequenceMatcher
 
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
 
@@ -58,18 +59,28 @@ SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$
 }
 
 _NUMERIC_DATE = re.compile(
-    r"(?:(?<![\w./-])|(?<=[A-Za-z]\d/))(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}|\d{2})"
-    r"(?!\w|[./-]\d(?!\d?:\d\d))"  # but "1.2.2024.14:50" and "K1/1.2.2024"
+    r"(?:(?<![\w./-])|(?<=[A-Za-z]\d/))(\d{1,2})([./-]) ?(\d{1,2})\2 ?((?:19|20)\d{2}|\d{2})"
+    r"(?:(?=\d\d:\d\d(?!\d))|(?!\w|[./-]\d(?!\d?:\d\d)))"  # also "1.2.2024.14:50", "K1/1.2.2024", "26/03/2114:33"
 )
 _ISO_DATE = re.compile(r"(?<![\w./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?!(?!T\d\d:)\w|[./-]\d)")
 _DAY_MONTH = re.compile(
     r"(?<![\w./])(\d{1,2})(?:\.?º|\.|st|nd|rd|th|er|ª|°)?[ /-]{0,2}(?:(?:of|de|di) )?"
-    r"([^\W\d_]{3,10}|[0O][cCkK][tT]|[Jj][uU]1)\.?,?[ /'’-]{0,2}"
+    r"([^\W\d_]{3,11}|[0O][cCkK][tT]|[Jj][uU]1)\.?,?[ /'’-]{0,2}"
     r"(?:(?:de|del) )?(\d{4}|\d{2})(?!\w)"
 )
 _MISREAD = str.maketrans("01", "ol")
 _STREET = re.compile(r"(?i)stra(?:ß|ss|b)e|str\.|platz|\b(?:rue|avenue|place|via|viale|piazza|calle|plaza|avenida)\b")
 _MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,10})\.?[ /-]?(\d{1,2})(?:st|nd|rd|th)?(?:, ?| |[-/])(\d{4})(?!\w)")
+
+_AS_LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX")
+_GREEK_MONTHS = [
+    name.translate(_AS_LATIN)
+    for name in (
+        *("ΙΑΝΟΥΑΡΙΟΥ", "ΦΕΒΡΟΥΑΡΙΟΥ", "ΜΑΡΤΙΟΥ", "ΑΠΡΙΛΙΟΥ", "ΜΑΙΟΥ", "ΙΟΥΝΙΟΥ"),
+        *("ΙΟΥΛΙΟΥ", "ΑΥΓΟΥΣΤΟΥ", "ΣΕΠΤΕΜΒΡΙΟΥ", "ΟΚΤΩΒΡΙΟΥ", "ΝΟΕΜΒΡΙΟΥ", "ΔΕΚΕΜΒΡΙΟΥ"),
+    )
+]
+_ALIKE, _APART = 0.8, 0.1
 
 EARLIEST_YEAR = 1990
 LATEST_YEAR = 2099
@@ -81,7 +92,7 @@ class DateText:
 
     `other` is what it would be in the other order of day and month, None where only one order is possible.
     `slashed` marks dates such as 3/4/2024, whose order is not certain by their form; `swapped` those that make sense
-    only against the order that was asked for.
+    only against the order that was asked for, `misread` those whose month is only like one.
     """
 
     value: date
@@ -90,6 +101,7 @@ class DateText:
     other: date | None = None
     slashed: bool = False
     swapped: bool = False
+    misread: bool = False
 
 
 def parse_amount(text: str, decimal: str | None = None) -> Decimal | None:
@@ -161,10 +173,24 @@ def find_dates(text: str, months: Mapping[str, int], day_first: bool = True) -> 
         named = len(match[3]) == 2 and _STREET.search(text[: match.start()])  # "Straße des 18. Oktober 46"
         if not named and (month := months.get(key(match[2]).translate(_MISREAD))):
             _add(found, match, _date(match[3], str(month), match[1]))
+        elif not named and len(match[3]) == 4 and (month := _like_a_month(match[2])):
+            value = _date(match[3], str(month), match[1])
+            found += [DateText(value, match.start(), match.end(), misread=True)] if value else []
     for match in _MONTH_DAY.finditer(text):
         if month := months.get(key(match[1])):
             _add(found, match, _date(match[3], str(month), match[2]))
     return iter(sorted(found, key=lambda found_date: found_date.start))
+
+
+def _like_a_month(word: str) -> int | None:
+    """The month in Greek that is most like the letters of an engine that has learned others."""
+    letters = word.upper().translate(_AS_LATIN)
+    likeness = sorted(
+        ((SequenceMatcher(None, letters, name).ratio(), number) for number, name in enumerate(_GREEK_MONTHS, 1)),
+        reverse=True,
+    )
+    (best, month), (second, _) = likeness[:2]
+    return month if best > _ALIKE and best - second > _APART else None
 
 
 def _add(found: list[DateText], match: re.Match[str], value: date | None) -> None:

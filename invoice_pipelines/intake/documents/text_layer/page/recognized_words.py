@@ -47,9 +47,9 @@ _MONTH_OF = re.compile(r"([^\W\d_]{3,10}?)(del?)((?:20\d{2})?)")
 _NAME_AND_ID = re.compile(r"([^\W\d_][^\d]*?)([A-Z]{2}\d{8,}[A-Z0-9]*)")
 _DAY_AND_MONTH = re.compile(r"(\d{1,2}\.?)([^\W\d_]{3,10})\.?((?:\d{4})?)")
 _NUMBER = re.compile(r"[-(]?[\dOoIl|]{1,3}(?:[.,]?[\dOoIl|]{3})*[.,][\dOoIl|]{2}[-)]?")
-_DATE = re.compile(r"[\dOoIl|]{1,2}([./-])[\dOoIl|]{1,2}\1(?:20)?[\dOoIl|]{2}")
+_DATE = re.compile(r"[\dOoIl|]{1,2}([./-])[\dOoIl|]{1,2}\1(?:2[\dOoCc])?[\dOoIl|]{2}")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_DIGITS = str.maketrans("OoIl|", "00111")
+_DIGITS = str.maketrans("OoCcIl|", "0000111")
 _CUT = re.compile(r"\d{1,6}[.,]")
 _REST = re.compile(r"\d{2}(?!\d)")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import ReviewThresholds
@@ -98,7 +100,7 @@ CASES = [(language, trap) for language, traps in TRAPS.items() for trap in traps
 def read(language: str, *lines: str) -> Reading:
     *head, _ = HEADS[language]
     words = [word for row, text in enumerate((*head, *lines)) for word in words_of(text, 60, 40 + 40 * row)]
-    return find_fields([Page(1, 595, 842, tuple(words))])
+    return calibrated(find_fields([Page(1, 595, 842, tuple(words))]))
 
 
 @pytest.mark.parametrize(("language", "trap"), CASES)
@@ -125,3 +127,83 @@ def test_the_issue_date_is_found_beside_another_one(language: str, trap: str) ->
 def test_a_month_of_expiry_is_no_date(line: str) -> None:
     assert read("en", line).issue_date is None
     assert read("en", line, "Invoice date: 2027-02-05").issue_date == date(2027, 2, 5)
+
+
+def till(*lines: str, left: float = 60, confidence: float = 0.99) -> Reading:
+    """A receipt as it was recognized, whose dates begin at `left`; the other lines begin at 40."""
+    words = [*words_of("Corner Shop", 40, 20), *words_of("TOTAL EUR 4.20", 40, 60), *words_of("Thank you", 40, 80)]
+    words += [word for row, text in enumerate(lines) for word in words_of(text, left, 110 + 20 * row)]
+    page = Page(1, 220, 400, tuple(replace(word, confidence=confidence) for word in words), engine="made up")
+    return calibrated(find_fields([page]))
+
+
+def is_sure(reading: Reading) -> bool:
+    place = reading.provenance.get("issue_date")
+    return place is not None and place.confidence >= ReviewThresholds().issue_date
+
+
+@pytest.mark.parametrize(
+    ("line", "left", "sure"),
+    [
+        ("1/28/2023 20:35", 40, False),  # perhaps 11/28
+        ("1/28/2023 20:35", 90, True),
+        ("11/28/2023 20:35", 40, True),
+        ("9/28/2023 20:35", 40, True),  # nothing may have stood before a 9 that is a month
+        ("1.5.2023 20:35", 40, False),
+    ],
+)
+def test_a_date_that_may_have_lost_a_digit_at_the_margin_waits(line: str, left: float, sure: bool) -> None:
+    assert is_sure(till(line, left=left)) is sure
+
+
+@pytest.mark.parametrize(
+    ("lines", "sure"),
+    [
+        (("05/10/2019 17:00",), True),
+        (("05/10/2019 05:00 PM",), False),
+        (("5/10/2019 17:00",), False),
+        (("11/10/2019 17:00",), False),  # has no zero that would show how others are written
+        (("05/10/2019",), False),
+        (("05/10/2019 17:00", "Springfield, IL 62704"), True),  # month first, by its address
+        (("05/10/2019 17:00", "9/12/2019 17:00"), False),
+    ],
+)
+def test_order_of_day_and_month_is_proved_by_how_tills_write(lines: tuple[str, ...], sure: bool) -> None:
+    reading = till(*lines)
+    assert is_sure(reading) is sure
+    if sure:
+        american = any("IL" in line for line in lines)
+        assert reading.issue_date == (date(2019, 5, 10) if american else date(2019, 10, 5))
+
+
+@pytest.mark.parametrize("joined", ["through", "to", "-", "until", "thru"])
+def test_begin_and_end_of_something_are_not_the_issue_date(joined: str) -> None:
+    span = f"From July 1, 2022 {joined} July 1, 2023"
+    assert not is_sure(till(span))
+    reading = till("28 September 2022 20:27", span)
+    assert is_sure(reading)
+    assert reading.issue_date == date(2022, 9, 28)
+
+
+@pytest.mark.parametrize(
+    ("line", "sure"),
+    [
+        ("Server: Ann 12 July 2022", True),
+        ("Server: Ann Collected 12 July 2022", False),
+        ("Ann collects 12 July 2022", False),
+    ],
+)
+def test_a_name_after_its_label_says_nothing_of_a_date(line: str, sure: bool) -> None:
+    assert is_sure(till(line)) is sure
+
+
+def test_a_day_that_is_printed_twice_is_surer_and_another_one_beside_it_is_not() -> None:
+    assert not is_sure(till("22.09.2018 14:01", confidence=0.8))
+    assert is_sure(till("22.09.2018 14:01", "0314942 22.09.2018", confidence=0.8))
+    assert not is_sure(till("22.09.2018 14:01", "0314942 23.09.2018", confidence=0.8))
+
+
+def test_a_month_in_letters_that_are_only_like_it_is_read_and_waits() -> None:
+    reading = till("10 ΣEITEMBPIOY 2022 21:04")
+    assert reading.issue_date == date(2022, 9, 10)
+    assert not is_sure(reading)

@@ -64,14 +64,13 @@ def passes(reading: Reading) -> bool:
 def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:
     """A made-up invoice whose title is another one, so much larger than its text."""
     page = invoice(language, seed).pages[0]
-    texts = [word.text for word in page.words]
-    for known in sorted(WORDINGS[language].title, key=len, reverse=True):
-        parts = known.split()
-        first = next((i for i in range(len(texts)) if texts[i : i + len(parts)] == parts), None)
-        if first is not None:
-            break
-    else:
-        raise AssertionError("the made-up invoice has no title")
+    rows: dict[float, list[int]] = {}
+    for place, word in enumerate(page.words):
+        rows.setdefault(word.box[1], []).append(place)
+    titles = [known.split() for known in WORDINGS[language].title]
+    # The title stands alone in its line; "Invoice to:" and "Invoice No. 17" are none.
+    row = next(row for row in rows.values() if [page.words[place].text for place in row] in titles)
+    first, after = row[0], row[-1] + 1
     left, top, _, bottom = page.words[first].box
     height = (bottom - top) * enlarged
     words: list[Word] = []
@@ -79,7 +78,7 @@ def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:
         width = height * 0.5 * len(part)
         words.append(Word(part, (left, bottom - height, left + width, bottom), 1))
         left += width + 0.28 * height
-    kept = (*page.words[:first], *words, *page.words[first + len(parts) :])
+    kept = (*page.words[:first], *words, *page.words[after:])
     return [replace(page, words=kept)]
 
 
