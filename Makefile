@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Three processes for two cores, as some tests wait for another process.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs pictures clean
+.PHONY: demo up test test-pooler coverage test-slow test-full image lint format types imports docs pictures clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -61,6 +61,14 @@ pictures: $(VENV)/.ready  ## docs/images: of the demo in Dagster's UI (with Debi
 	@$(BIN)/python -m invoice_pipelines_tests.support.delivery.rendering.pictures
 	@test -z "$(RECEIPTS)" || $(BIN)/python -m invoice_pipelines.workshop.bench.reading.calibration \
 	  --documents "$(RECEIPTS)" --hybrids "$(HYBRIDS)" --pages "$(PAGES)"
+
+# By Docker where it runs, else by buildah (Debian's) with rights of root, which needs no service. Without a registry, name a
+# base of one's own: BASE=localhost/debian-python:bookworm. BUILD_FLAGS go to the builder.
+IMAGE ?= invoice-pipelines:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILDER ?= $(shell docker info > /dev/null 2>&1 && echo docker build || echo buildah build --isolation chroot --layers --ignorefile .dockerignore)
+image:  ## the image of deploy/docker, for all roles
+	@$(BUILDER) --file deploy/docker/Dockerfile --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD_FLAGS) .
 
 clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
