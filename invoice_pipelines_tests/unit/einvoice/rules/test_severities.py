@@ -47,6 +47,10 @@ def test_the_specification_identifier_decides_whose_rules_apply(identifier: str 
         ("BR-CL-13", Usage.XRECHNUNG_CVD, Root.UBL_INVOICE, Severity.INFORMATION),
         ("BR-CL-13", Usage.XRECHNUNG, Root.UBL_INVOICE, Severity.FATAL),
         ("BR-CO-15", Usage.XRECHNUNG_EXTENSION, Root.UBL_INVOICE, Severity.FATAL),
+        ("PEPPOL-COMMON-R049", Usage.PEPPOL, Root.UBL_INVOICE, Severity.WARNING),
+        ("SE-R-013", Usage.PEPPOL, Root.CII, Severity.WARNING),
+        ("SE-R-004", Usage.PEPPOL, Root.UBL_INVOICE, Severity.FATAL),
+        ("PEPPOL-COMMON-R042", Usage.PEPPOL, Root.UBL_INVOICE, Severity.FATAL),
     ],
 )
 def test_a_usage_overrides_the_severity_of_some_rules_only(

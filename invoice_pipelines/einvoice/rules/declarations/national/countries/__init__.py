@@ -5,10 +5,11 @@ from __future__ import annotations
 from invoice_pipelines.einvoice.rules.declarations.national.countries import (
     denmark,
     germany,
+    in_cii,
     netherlands,
     north,
     numbers,
     south,
 )
 
-RULES = (*numbers.RULES, *germany.RULES, *netherlands.RULES, *denmark.RULES, *north.RULES, *south.RULES)
+RULES = (*numbers.RULES, *germany.RULES, *netherlands.RULES, *denmark.RULES, *north.RULES, *south.RULES, *in_cii.RULES)

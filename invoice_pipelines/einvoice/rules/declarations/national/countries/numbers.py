@@ -148,6 +148,7 @@ RULES: tuple[Declaration, ...] = (
     _common("R045", "0210", is_italian_tax_code, "codice fiscale", warns=True),
     _common("R046", "9907", is_italian_tax_code, "codice fiscale", "cbc:EndpointID", "ram:URIID", warns=True),
     _common("R047", "0211", is_italian_vat_id, "partita IVA", warns=True),
+    _common("R048", "9906", is_italian_vat_id, "partita IVA", "ram:URIID", warns=True),
     _common("R049", "0007", is_swedish, "organisationsnummer"),
     _common("R050", "0151", is_australian, "ABN"),
 )

@@ -96,8 +96,10 @@ def country_rule(
     *,
     warns: bool = False,
     text: str = "",
+    in_cii: bool = False,
 ) -> Declaration:
-    """A rule that is asked of documents to which `applies` says yes; not of those of which it cannot say."""
+    """A rule, in UBL if not `in_cii`, that is asked of documents to which `applies` says yes; not of those of which it
+    cannot say."""
 
     def asked(node: Node, view: View) -> bool:
         try:
@@ -108,8 +110,8 @@ def country_rule(
 
     return declare(
         rule,
-        Asked(context, asked, facts),
-        None,
+        None if in_cii else Asked(context, asked, facts),
+        Asked(context, asked, facts) if in_cii else None,
         source=_SOURCE,
         severity=Severity.WARNING if warns else Severity.FATAL,
         text=text,
