@@ -26,8 +26,11 @@ def following(specification: str, xml: str = UBL) -> str:
 
 
 def in_order(specification: str = PEPPOL) -> str:
-    """The specimen with what Peppol asks for beyond EN 16931, and with a price base quantity."""
+    """The specimen with what Peppol asks for beyond EN 16931, and with a price base quantity. Its buyer is in France:
+    between German parties Peppol asks for more."""
     xml = following(specification).replace("<cbc:ID>2026", PROCESS)
+    seller, country, buyer = xml.partition("<cac:AccountingCustomerParty>")
+    xml = seller + country + buyer.replace("Code>DE<", "Code>FR<", 1)
     xml = xml.replace("<cac:Party>", '<cac:Party><cbc:EndpointID schemeID="0204">991-1</cbc:EndpointID>')
     xml = xml.replace(
         "<cac:AccountingSupplier", "<cbc:BuyerReference>4711</cbc:BuyerReference><cac:AccountingSupplier", 1
@@ -86,6 +89,11 @@ def test_a_wrong_line_amount_is_fatal_in_peppol_and_a_warning_in_xrechnung(
 ) -> None:
     xml = shape(in_order(specification).replace(">50.00</cbc:PriceAmount>", ">51.00</cbc:PriceAmount>"))
     assert {rule: v.severity for rule, v in peppol(xml).items()} == {"PEPPOL-EN16931-R120": severity}
+
+
+def test_between_german_parties_the_rules_of_germany_are_fatal_too() -> None:
+    found = {v.rule: v.severity for v in business_rules(in_order().replace("Code>FR<", "Code>DE<").encode())}
+    assert found["DE-R-001"] is Severity.FATAL
 
 
 def test_self_billing_is_in_order_under_its_own_identifiers() -> None:
