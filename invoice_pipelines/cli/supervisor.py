@@ -38,12 +38,19 @@ LONGEST_PAUSE = 60.0
 LONG_ENOUGH = 300.0
 OLD_LOGS = 3
 """How many logs are kept besides the one that is written to."""
+RUNS_FOR_A_PROCESS = 3
+"""So many runs are given to warm workers for each of their processes: Dagster looks once a second whether one may
+begin, and a process that is done with one has the next at once."""
+LONGEST_WAIT = 7200
+"""Seconds for which they may wait there, as long as a run may last."""
 MODULE = "invoice_pipelines.definitions"
 CODE_SERVER = "code server"
+DAEMON = "daemon"
 API = "api"
 QUEUE = "queue"
 WORKER = "worker"
 _MOST_RUNS = re.compile(r"^(\s*max_concurrent_runs:\s*)(\d+)", re.MULTILINE)
+_LONGEST_START = re.compile(r"^(\s*start_timeout_seconds:\s*)(\d+)", re.MULTILINE)
 _MOST_IN_BULK = re.compile(r"(value: bulk\s+limit:\s*)\d+")
 _OURSELVES = [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()"]
 STORAGE = """
@@ -168,15 +175,20 @@ class Services:
         _prepare_dagster(self)
         self._port = self._port or _free_port()
         address = ["-h", "127.0.0.1", "-p", str(self._port)]
-        form = self.log_options
-        self.spawn(CODE_SERVER, [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4", *form])
+        command = [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4", *self.log_options]
+        self.spawn(CODE_SERVER, command)
         self.workspace.write_text(
             f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {self._port}\n"
             "      location_name: invoice_pipelines\n"
         )
         _wait_for_port(self, self._port)
+        self.start_daemon()
+
+    def start_daemon(self) -> None:
+        """Starts the daemon, and the warm workers to which it gives runs."""
         quiet = ["--log-level", "warning"]  # else it tells of each tick of each sensor
-        self.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet, *form])
+        command = [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet, *self.log_options]
+        self.spawn(DAEMON, command)
         if self.workers:
             self.spawn(WORKER, [*_OURSELVES, "worker", "--processes", str(self.workers), "--same-machine"])
 
@@ -201,11 +213,11 @@ class Services:
         report the end of a run watches no run any more, as one that ended does: those would stay STARTED, and their
         organizations wait.
         """
-        for name in ("daemon", WORKER, CODE_SERVER):
+        for name in (DAEMON, WORKER, CODE_SERVER):
             if name in self.processes:
                 _signal(self.processes[name], signal.SIGKILL)
                 self.processes[name].wait()
-        for name in ("daemon", WORKER):  # `start` starts them when the code server is there
+        for name in (DAEMON, WORKER):  # `start` starts them when the code server is there
             self.processes.pop(name, None)
         try:
             self.start()
@@ -303,8 +315,8 @@ def _start_queue(services: Services, stack: ExitStack) -> None:
 def prepare_home(settings: Settings, workers: int = 0) -> Path:
     """Makes the home folder with `dagster.yaml` and the inbox; what is there already stays as it is.
 
-    With warm `workers`, as many runs may begin as there are, all but one of them in bulk. Raises ServiceError where the
-    file that is there lets more begin: those would wait at the workers until Dagster takes them for dead.
+    With warm `workers`, some more runs may begin than there are, but fewer in bulk. Raises ServiceError where the file
+    that is there lets more begin, and Dagster would take those for dead that wait at the workers.
     """
     home = settings.home.absolute()
     home.mkdir(parents=True, exist_ok=True)
@@ -312,14 +324,17 @@ def prepare_home(settings: Settings, workers: int = 0) -> Path:
     if not target.exists():
         shipped = _shipped("dagster.yaml").read_text("utf-8")
         if workers:
-            shipped = _MOST_RUNS.sub(rf"\g<1>{workers}", shipped)
+            shipped = _MOST_RUNS.sub(rf"\g<1>{RUNS_FOR_A_PROCESS * workers}", shipped)
+            shipped = _LONGEST_START.sub(rf"\g<1>{LONGEST_WAIT}", shipped)
             shipped = _MOST_IN_BULK.sub(rf"\g<1>{max(workers - 1, 1)}", shipped)
         target.write_text(shipped + STORAGE + WARM_WORKERS, "utf-8")
-    found = _MOST_RUNS.search(target.read_text("utf-8"))
-    if workers and found and int(found[2]) > workers:
+    written = target.read_text("utf-8")
+    most, longest = (int(found[2]) if (found := each.search(written)) else 0 for each in (_MOST_RUNS, _LONGEST_START))
+    if workers and most > workers and longest < LONGEST_WAIT:
         raise ServiceError(
-            f"{target} lets {found[2]} runs begin at the same time (max_concurrent_runs), and there would be {workers} "
-            f"warm processes: use --workers {found[2]} or more, or let fewer begin, and fewer still in the lane bulk."
+            f"{target} lets {most} runs begin at the same time (max_concurrent_runs), and there would be {workers} "
+            f"warm processes: use --workers {most} or more, or let runs wait for one (start_timeout_seconds: "
+            f"{LONGEST_WAIT}), and fewer begin in the lane bulk than there are processes."
         )
     if "://" not in settings.inbox_root:
         Path(settings.inbox_root).mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,15 @@ from invoice_pipelines.settings import Settings, SettingsError, variable_of
 EMBEDDED_DATABASE = "invoice_pipelines"
 
 
+class _Kept(dict[URL, Engine]):
+    """Engines whose sessions outlive the blocks of `open_database`, by their URLs; none unless it `is_on`."""
+
+    is_on = False
+
+
+_kept = _Kept()
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
     """The logins of an installation: `app` does the work, `web` what the web asks for, `owner` migrates, `dagster`
@@ -85,9 +94,7 @@ def open_database(
     this engine; None: the same.
     """
     with running_server(settings) as server:
-        engine = create_app_engine(
-            database_urls(settings).app, application_name=application_name, actor=actor, limits=session_limits(settings)
-        )
+        engine = _app_engine(settings, application_name, actor or application_name)
         try:
             try:
                 require_current(engine)
@@ -98,7 +105,25 @@ def open_database(
                 require_key(connection, settings)
             yield engine
         finally:
-            engine.dispose()
+            if not _kept.is_on:
+                engine.dispose()
+
+
+def keep_sessions() -> None:
+    """Lets this process keep its sessions for the next `open_database`: what PostgreSQL has learned in a session, of
+    tables and plans, costs more than the small work of a run. To be called before the first, in a process that forks
+    no others that work with the database.
+    """
+    _kept.is_on = True
+
+
+def _app_engine(settings: Settings, application_name: str, actor: str) -> Engine:
+    url, limits = database_urls(settings).app, session_limits(settings)
+    if not _kept.is_on:
+        return create_app_engine(url, application_name=application_name, actor=actor, limits=limits)
+    if url not in _kept:
+        _kept[url] = create_app_engine(url, limits=limits)
+    return _kept[url].execution_options(shown_as=application_name, actor=actor)
 
 
 @contextmanager

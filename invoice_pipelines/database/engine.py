@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
@@ -20,10 +21,14 @@ from invoice_pipelines.database.roles import APP, WEB
 
 _PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
 _SECONDS_BETWEEN_CONNECTS = 0.25
+_SECONDS_BELIEVED = 20.0
+"""After so long an idle session is asked whether it lives: what lies between may have dropped it without a word."""
 _ENTER = text(
     """select set_config('app.organization_id', :organization_id, true), set_config('app.actor', :actor, true),
-              set_config('app.credential', :credential, true)"""
+              set_config('app.credential', :credential, true),
+              set_config('application_name', coalesce(:shown_as, current_setting('application_name')), true)"""
 )
+_IDLE_SINCE = "invoice_pipelines_idle_since"
 
 
 def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
@@ -101,6 +106,7 @@ def create_app_engine(
     )
     engine.update_execution_options(actor=actor or application_name)
     _look_at_sessions(engine, APP)
+    look_at_idle_sessions(engine)
     return engine
 
 
@@ -116,7 +122,6 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         driver_url(url),
         limits,
         {"options": f"-c timezone=UTC {limits.options}", "application_name": "invoice_pipelines_web"},
-        pool_pre_ping=False,  # make_like_new asks the session as well
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,  # a session knows the plans of what it was asked before: few are kept warm, the rest sleeps
@@ -144,7 +149,7 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
 
 def _create_working(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
     """`hide_parameters`, as an error must not carry an organization's data into a log."""
-    return _create(url, limits, arguments, **{"pool_pre_ping": True, "hide_parameters": True, **options})
+    return _create(url, limits, arguments, hide_parameters=True, **options)
 
 
 def engine_apart(engine: Engine) -> Engine:
@@ -234,6 +239,41 @@ def _look_at_sessions(engine: Engine, required_role: str | None = None) -> None:
             session.prepare_threshold = None
 
 
+def look_at_idle_sessions(engine: Engine) -> None:
+    """Replaces `pool_pre_ping`, which asks PostgreSQL before each transaction. A session that the server has ended, or
+    has anything to say about, shows at its socket.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_: Any, record: Any) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(session: Any, record: Any, _: Any) -> None:
+        since = record.info.get(_IDLE_SINCE)
+        if since is None or (time.monotonic() - since < _SECONDS_BELIEVED and not _has_something_to_read(session)):
+            return
+        if not _answers(engine, session):
+            raise InvalidatePoolError
+
+
+def _has_something_to_read(session: Any) -> bool:
+    poll = select.poll()
+    try:
+        poll.register(session.fileno(), select.POLLIN)
+    except Exception:  # noqa: BLE001 - each driver has its own for a session that is closed
+        return True
+    return bool(poll.poll(0))
+
+
+def _answers(engine: Engine, session: Any) -> bool:
+    driver = engine.dialect.loaded_dbapi
+    try:
+        return engine.dialect.do_ping(session)
+    except driver.Error:
+        return False
+
+
 @contextmanager
 def organization_scope(engine: Engine, organization_id: UUID) -> Iterator[Connection]:
     """One transaction that sees one organization; committed at the end, rolled back on an exception.
@@ -248,7 +288,8 @@ def organization_scope(engine: Engine, organization_id: UUID) -> Iterator[Connec
 
 def enter_organization(connection: Connection, organization_id: UUID) -> None:
     """Puts the running transaction into the scope of an organization, in the name of the engine's execution option
-    `actor`, and of `credential` where it is the web's.
+    `actor`, and of `credential` where it is the web's. PostgreSQL shows it as the execution option `shown_as`, where
+    the session has served others before.
     """
     options = connection.get_execution_options()
     connection.execute(
@@ -257,5 +298,6 @@ def enter_organization(connection: Connection, organization_id: UUID) -> None:
             "organization_id": str(organization_id),
             "actor": options.get("actor", ""),
             "credential": options.get("credential", ""),
+            "shown_as": options.get("shown_as"),
         },
     )

@@ -13,4 +13,14 @@ as $$
 $$;
 revoke all on function organizations.list_organizations(boolean) from public;
 grant execute on function organizations.list_organizations(boolean) to invoice_pipelines_app;
+
+-- The organization of a slug, which each run asks for: by its index, however many there are.
+create or replace function organizations.find_organization(wanted text)
+returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select o.id from organizations.organization o where o.slug = wanted and o.removed_at is null
+$$;
+revoke all on function organizations.find_organization(text) from public;
+grant execute on function organizations.find_organization(text) to invoice_pipelines_app;
 set local role invoice_pipelines_owner;

@@ -174,7 +174,7 @@ def find_organization(engine: Engine, slug: str) -> Organization:
     """
     with engine.connect() as connection:
         organization_id = connection.execute(
-            text("select id from organizations.list_organizations() where slug = :slug"), {"slug": slug}
+            text("select organization_id from organizations.find_organization(:slug)"), {"slug": slug}
         ).scalar_one_or_none()
     if organization_id is None:
         raise OrganizationError(f"there is no organization {slug!r}; `invoice-pipelines organizations list` shows all")

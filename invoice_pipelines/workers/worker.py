@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.database.access import database_urls, session_limits
+from invoice_pipelines.database.access import database_urls, keep_sessions, session_limits
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.settings import Settings
@@ -66,16 +67,23 @@ def do_run(run_id: str) -> int:
     """Does a run that Dagster has launched. One that has ended meanwhile is left alone: it was stopped, or taken for
     lost and begun again.
     """
+    instance = _kept_instance()
     try:
-        with DagsterInstance.get() as instance:
-            run = instance.get_run_by_id(run_id)
-            if run is None or run.status is not DagsterRunStatus.STARTING:
-                return 0
-            return _execute_run_command_body(
-                instance=instance, run_id=run_id, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
-            )
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.status is not DagsterRunStatus.STARTING:
+            return 0
+        return _execute_run_command_body(
+            instance=instance, run_id=run_id, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
+        )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Dagster takes it for itself
+
+
+@cache
+def _kept_instance() -> DagsterInstance:
+    """Of this process, which keeps its sessions from run to run."""
+    keep_sessions()
+    return DagsterInstance.get()
 
 
 def load_all() -> None:

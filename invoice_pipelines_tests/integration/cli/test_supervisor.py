@@ -73,12 +73,18 @@ def test_logs_of_dagsters_programs_have_no_colours(services: Services, tmp_path:
     assert "\033" not in told
 
 
-def test_as_many_runs_begin_as_there_are_warm_processes_and_one_of_them_is_not_in_bulk(tmp_path: Path) -> None:
+def test_some_more_runs_begin_than_there_are_warm_processes_and_fewer_in_bulk(tmp_path: Path) -> None:
     settings = Settings(DAGSTER_HOME=tmp_path / "home")  # type: ignore[call-arg]
-    made: Any = yaml.safe_load((prepare_home(settings, workers=5) / "dagster.yaml").read_text("utf-8"))
+    file = prepare_home(settings, workers=5) / "dagster.yaml"
+    made: Any = yaml.safe_load(file.read_text("utf-8"))
     runs = made["concurrency"]["runs"]
     (lane,) = [limit for limit in runs["tag_concurrency_limits"] if limit["key"] == "lane"]
-    assert (runs["max_concurrent_runs"], lane["value"], lane["limit"]) == (5, "bulk", 4)
-    prepare_home(settings, workers=6)
-    with pytest.raises(ServiceError, match=r"lets 5 runs begin .* 4 warm processes: use --workers 5 or more"):
-        prepare_home(settings, workers=4)
+    assert (runs["max_concurrent_runs"], lane["value"], lane["limit"]) == (15, "bulk", 4)
+    assert made["run_monitoring"]["start_timeout_seconds"] == made["run_monitoring"]["max_runtime_seconds"]
+    prepare_home(settings, workers=4)
+
+    file.unlink()
+    prepare_home(settings)
+    prepare_home(settings, workers=3)
+    with pytest.raises(ServiceError, match=r"lets 3 runs begin .* 2 warm processes: use --workers 3 or more"):
+        prepare_home(settings, workers=2)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
@@ -49,3 +49,22 @@ def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it
         time.sleep(0.02)
     assert sessions() == set()
     admin.dispose()
+
+
+def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: House) -> None:
+    instance = lasting_house.instance
+    asked: list[str] = []
+
+    def work() -> None:
+        instance.add_dynamic_partitions("organization", ["acme"])
+        assert instance.has_dynamic_partition("organization", "acme")
+        instance.all_instigator_state()
+        instance.all_asset_keys()
+        instance.get_run_records(limit=1)
+
+    work()
+    engine = instance.event_log_storage._engine  # type: ignore[attr-defined]
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    work()
+    assert asked
+    assert [statement for statement in asked if "pg_catalog" in statement] == []
