@@ -5,8 +5,15 @@ from pathlib import Path
 
 import dagster as dg
 
+from invoice_pipelines.json_logs import are_wanted
+
 # Dagster warns of a parameter that it passes to itself for each sensor with several jobs.
 warnings.filterwarnings("ignore", "Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
+
+if are_wanted():  # here, as the process of a run is begun by Dagster and loads nothing else of ours before it works
+    from invoice_pipelines.plain_logs import let_dagster_write_json
+
+    let_dagster_write_json()
 
 
 @dg.definitions

@@ -322,7 +322,7 @@ class Settings(BaseSettings):
     """Whether somebody whom nobody invited gets an account by signing in there with a verified address. It belongs to
     no organization until somebody invites it."""
     log_format: Literal["plain", "json"] = "plain"
-    """How the processes of `up` write the logs in `service_logs` of the home folder: `plain` lines or `json`."""
+    """How web, workers, Dagster's processes and runs write their logs: `plain` lines, or `json`, an object a line."""
     log_megabytes: int = Field(default=10, ge=1, le=10_000)
     """A log of a process of `up` is set aside when it has so many megabytes; three old ones are kept."""
     web_url: str = "http://localhost:8000"

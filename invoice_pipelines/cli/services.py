@@ -129,6 +129,7 @@ def web() -> None:
     if is_beyond_this_machine(settings):
         require_shared(settings)
     note_key_of_web(settings)
+    console.quiet = settings.log_format == "json"  # each line is an object then
     console.print(f"Desk:    {desk_address(settings)}")
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
     console.print(f"Health:  http://{settings.web_health_host}:{settings.web_health_port}/health/ready")

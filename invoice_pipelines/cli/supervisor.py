@@ -175,7 +175,7 @@ class Services:
         _prepare_dagster(self)
         self._port = self._port or _free_port()
         address = ["-h", "127.0.0.1", "-p", str(self._port)]
-        command = [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4", *self.log_options]
+        command = [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4"]
         self.spawn(CODE_SERVER, command)
         self.workspace.write_text(
             f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {self._port}\n"
@@ -187,15 +187,10 @@ class Services:
     def start_daemon(self) -> None:
         """Starts the daemon, and the warm workers to which it gives runs."""
         quiet = ["--log-level", "warning"]  # else it tells of each tick of each sensor
-        command = [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet, *self.log_options]
+        command = [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet]
         self.spawn(DAEMON, command)
         if self.workers:
             self.spawn(WORKER, [*_OURSELVES, "worker", "--processes", str(self.workers), "--same-machine"])
-
-    @property
-    def log_options(self) -> list[str]:
-        """How Dagster's programs write their logs; `plain_logs` takes the colours out."""
-        return ["--log-format", "json" if self.settings.log_format == "json" else "colored"]
 
     @property
     def workspace(self) -> Path:
@@ -274,7 +269,7 @@ def running_services(settings: Settings, *, webserver: bool, api: bool, workers:
                 [
                     *_python("dagster_webserver"),
                     *("-w", str(services.workspace), "-h", host, "-p", str(web_port)),
-                    *("--dagster-log-level", "warning", *services.log_options),
+                    *("--dagster-log-level", "warning"),
                 ],
             )
             _wait_for_answer(services, "webserver", f"{services.url}/server_info")

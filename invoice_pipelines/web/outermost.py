@@ -10,6 +10,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from invoice_pipelines.json_logs import about
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.problems import problem, unexpected
 
@@ -42,6 +43,7 @@ class Outermost:
         began, status = time.perf_counter(), 0
         told = _TRACE_ID.fullmatch(Headers(scope=scope).get("traceparent", ""))
         scope["trace_id"] = trace_id = told[1] if told else f"{random.getrandbits(128):032x}"
+        about.set(lambda: {"request_id": trace_id, "organization": scope.get("path_params", {}).get("organization")})
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status

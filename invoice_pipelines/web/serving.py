@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Thread
 
 import uvicorn
@@ -19,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from invoice_pipelines.accounts.oidc import register_sign_in_keys
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.access import database_urls, open_database, open_web_database, session_limits
+from invoice_pipelines.json_logs import write_json
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.health import create_health_app
@@ -160,23 +159,7 @@ def _open_many_files() -> None:
 
 
 def _log_as(log_format: str) -> None:
-    handler = logging.StreamHandler()
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler.setFormatter(_JsonLines() if log_format == "json" else plain)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
-class _JsonLines(logging.Formatter):
-    """One object a line, as Dagster's processes write them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """As `logging` asks for it."""
-        said = {
-            "event": record.getMessage(),
-            "logger": record.name,
-            "level": record.levelname.lower(),
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
-        }
-        if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+    if log_format == "json":
+        write_json(logging.INFO)
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

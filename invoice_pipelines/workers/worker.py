@@ -31,6 +31,8 @@ from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.database.access import database_urls, keep_sessions, session_limits
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.intake.states import INTAKE_RUN
+from invoice_pipelines.json_logs import about_run, are_wanted
+from invoice_pipelines.plain_logs import let_dagster_write_json
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work.presence import SECONDS_BETWEEN, forget_worker, note_worker
 from invoice_pipelines.workers.broker import QUEUES, app_arguments
@@ -72,9 +74,10 @@ def do_run(run_id: str) -> int:
         run = instance.get_run_by_id(run_id)
         if run is None or run.status is not DagsterRunStatus.STARTING:
             return 0
-        return _execute_run_command_body(
-            instance=instance, run_id=run_id, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
-        )
+        with about_run(run_id, run.tags):
+            return _execute_run_command_body(
+                instance=instance, run_id=run_id, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
+            )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Dagster takes it for itself
 
@@ -137,12 +140,17 @@ def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, rea
         signals.worker_ready.connect(lambda **_: ready_file.touch(), weak=False)
     load_all()
     app = make_worker(settings)
+    quiet = []
+    if are_wanted():
+        signals.setup_logging.connect(lambda **_: let_dagster_write_json(), weak=False)
+        quiet = ["--quiet"]  # no banner
     name = f"{os.getpid()}@{socket.gethostname()}"
     presence = _Presence(settings, name, tuple(queues), processes)
     signals.heartbeat_sent.connect(presence.there, weak=False)
     signals.worker_shutdown.connect(presence.gone, weak=False)
     app.worker_main(
         [
+            *quiet,
             "worker",
             *("--pool", "prefork", "--concurrency", str(processes)),
             *("--queues", ",".join(queues), "--hostname", name),

@@ -355,6 +355,7 @@ def test_a_worker_is_told_of_while_it_takes_runs(
         **os.environ,
         "DAGSTER_HOME": str(tmp_path / "home"),
         "INVOICE_PIPELINES_BROKER_URL": f"redis+socket://{path}",
+        "INVOICE_PIPELINES_LOG_FORMAT": "json",
         **{f"INVOICE_PIPELINES_{name}": url.render_as_string(hide_password=False) for name, url in urls.items()},
     }
     worker = Program(COMMAND_LINE, "worker", "--processes", "2", "--same-machine", environment=environment)
@@ -364,6 +365,7 @@ def test_a_worker_is_told_of_while_it_takes_runs(
         worker.wait()
         assert scrape()["workers", "express"] == 0
         assert scrape()["workers_silent",] == 0  # it took leave
+        assert [line for line in worker.complaints().splitlines() if "message" not in json.loads(line)] == []
     finally:
         worker.kill()
         queue.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path)
     ports = free_ports()
     port = int(ports["INVOICE_PIPELINES_WEBSERVER_PORT"])
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
-    environment = {**clean, "DAGSTER_HOME": str(home), **ports}
+    environment = {**clean, "DAGSTER_HOME": str(home), "INVOICE_PIPELINES_LOG_FORMAT": "json", **ports}
     told = (tmp_path / "told").open("wb")
     command = Path(sys.executable).parent / "invoice-pipelines"
     up = subprocess.Popen([command, "up"], env=environment, cwd=PROJECT, stdout=told, stderr=told)
@@ -88,4 +90,22 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path)
     assert lines.count("ended with code -9") == 4
     assert "nothing is left running" in lines
     assert up.returncode == 0
-    assert b"\x1b" not in b"".join(path.read_bytes() for path in (home / "service_logs").iterdir())
+    assert_logs_are_objects(home / "service_logs")
+
+
+def assert_logs_are_objects(folder: Path) -> None:
+    """That each line of all processes and runs is one, and that lines of runs say whose they are."""
+    said = []
+    for file in folder.iterdir():
+        for line in file.read_text("utf-8").splitlines():
+            try:
+                found = json.loads(line)
+            except ValueError:
+                pytest.fail(f"{file.name}: {line}")
+            assert {"time", "level", "logger", "message"} <= found.keys(), line
+            assert datetime.fromisoformat(found["time"]).utcoffset() == timedelta(0)
+            assert "\x1b" not in found["message"]
+            said.append(found)
+    of_runs = [found for found in said if found.get("run_id")]
+    assert {(found["organization"], found["lane"]) for found in of_runs if "lane" in found} == {("acme", "express")}
+    assert [found for found in said if "sqlalche.me" not in found["message"] and "password" in found["message"]] == []
