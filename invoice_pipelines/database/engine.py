@@ -124,7 +124,6 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         {"options": f"-c timezone=UTC {limits.options}", "application_name": "invoice_pipelines_web"},
         pool_size=pool_size,
         max_overflow=0,
-        pool_use_lifo=True,  # a session knows the plans of what it was asked before: few are kept warm, the rest sleeps
     )
     _look_at_sessions(engine, WEB)
 
@@ -148,8 +147,10 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
 
 
 def _create_working(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
-    """`hide_parameters`, as an error must not carry an organization's data into a log."""
-    return _create(url, limits, arguments, hide_parameters=True, **options)
+    """`hide_parameters`, as an error must not carry an organization's data into a log. The session that was asked last
+    is asked next, as it knows the plans of what it was asked before: few are kept warm, the rest sleeps.
+    """
+    return _create(url, limits, arguments, hide_parameters=True, pool_use_lifo=True, **options)
 
 
 def engine_apart(engine: Engine) -> Engine:
