@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker import state
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._core.code_pointer import CodePointer
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 SECONDS_TO_CONNECT = 3.0
 MOST_RUNS = 200
 """After so many runs a process is replaced, so that nothing that a library leaks grows for ever."""
+SECONDS_FOR_A_LAST_STEP = 20
+"""So long after its time box a run may end by itself, before a worker that is to stop interrupts it."""
 LOADED_BEFORE = (
     "invoice_pipelines.billing.processing",
     "invoice_pipelines.delivery.sending.sending",
@@ -132,9 +136,11 @@ class _Presence:
 
 
 def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, ready_file: Path | None = None) -> None:
-    """Takes runs of these queues and does them, so many at the same time, until it is told to stop; what has begun ends
-    before. `ready_file` is there as soon as it takes runs.
+    """Takes runs of these queues and does them, so many at the same time, until it is told to stop (SIGTERM). What has
+    begun ends before; what does not within its time box, or when the worker is told once more, is interrupted, gives
+    back what it holds, and begins again elsewhere. `ready_file` is there as soon as it takes runs.
     """
+    signals.worker_shutting_down.connect(_Stop(settings.run_time_box_seconds + SECONDS_FOR_A_LAST_STEP), weak=False)
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
         signals.worker_ready.connect(lambda **_: ready_file.touch(), weak=False)
@@ -158,3 +164,30 @@ def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, rea
             *("--disable-prefetch", "--without-gossip", "--without-mingle"),
         ]
     )
+
+
+class _Stop:
+    """What a worker does each time it is told to stop."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._is_asked = False
+
+    def __call__(self, **_: Any) -> None:
+        if self._is_asked:
+            self._interrupt()
+            return
+        self._is_asked = True
+        signal.signal(signal.SIGALRM, self._interrupt)
+        signal.alarm(self._seconds)
+        self._tell(f"ends when its runs have ended, within {self._seconds} s; told again, it interrupts them")
+
+    def _interrupt(self, *_: object) -> None:
+        self._tell("interrupts its runs, which begin again elsewhere")
+        for request in list(state.active_requests):
+            with suppress(ProcessLookupError, TypeError):  # it has just ended, or no process has it yet
+                os.kill(request.worker_pid, signal.SIGTERM)
+
+    @staticmethod
+    def _tell(what: str) -> None:
+        os.write(2, f"The worker {what}.\n".encode())  # a signal may come in the middle of a print

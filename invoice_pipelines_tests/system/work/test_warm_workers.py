@@ -44,6 +44,8 @@ QUICK = {
     "INVOICE_PIPELINES_LEASE_SECONDS": "5",
     "INVOICE_PIPELINES_REST_AFTER_FAILURE_SECONDS": "1",
     "INVOICE_PIPELINES_INTAKE_MAX_ATTEMPTS": "100",
+    "INVOICE_PIPELINES_DATABASE_LOCK_TIMEOUT_SECONDS": "300",  # tests hold up runs by a lock
+    "INVOICE_PIPELINES_RUN_TIME_BOX_SECONDS": "10",
 }
 A_MINUTE = 60
 
@@ -100,9 +102,21 @@ class Installation:
     def all_are_exported(self) -> bool:
         return [status for status, _ in self.outcomes()] == ["EXPORTED"]
 
+    def said(self) -> str:
+        """What `up` has said."""
+        return (self.folder / "told").read_text("utf-8")
+
+    def told_by(self, name: str) -> str:
+        """What a process of `up` has said."""
+        return (self.home / "service_logs" / f"{name}.log").read_text("utf-8", "replace")
+
     def process(self, name: str) -> psutil.Process:
         """A process of `up`, by a word of its command."""
-        (found,) = [each for each in psutil.Process(self.up.pid).children() if name in each.cmdline()]
+        (found,) = [
+            each
+            for each in psutil.Process(self.up.pid).children()
+            if each.status() != psutil.STATUS_ZOMBIE and name in each.cmdline()
+        ]
         return found
 
     @property
@@ -130,7 +144,7 @@ def installed(folder: Path, dagster_yaml: Callable[[str], str] = str) -> Iterato
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
         found = Installation(environment, folder / "home", folder, up)
         try:
-            wait("all has started", lambda: "Ctrl-C" in (folder / "told").read_text(), 240)
+            wait("all has started", lambda: "Ctrl-C" in found.said(), 240)
             for slug in ("acme", "beta"):
                 found.say("organizations", "add", slug, "--name", slug, *ABROAD)
             time.sleep(12)  # for their partitions
@@ -144,7 +158,7 @@ def installed(folder: Path, dagster_yaml: Callable[[str], str] = str) -> Iterato
             with suppress(subprocess.TimeoutExpired):
                 up.wait(60)
             up.kill()
-            print((folder / "told").read_text())
+            print(found.said())
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +212,45 @@ def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: Installation) 
     fault(here, "worker", kill)
 
 
+def test_a_worker_that_is_told_to_stop_twice_gives_back_what_it_holds(here: Installation) -> None:
+    def stop() -> None:
+        worker = here.process("worker")
+        before = here.told_by("worker")
+        worker.terminate()
+        wait("it has heard", lambda: "ends when its runs have ended" in here.told_by("worker")[len(before) :], 30)
+        assert here.is_held(), "its run goes on"
+        worker.terminate()
+        wait("it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 60)
+
+    fault(here, "stopped-twice", stop)
+
+
+@only_at_full_size
+def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: Installation) -> None:
+    """The time box of its runs, and twenty seconds: it interrupts a run that goes on for longer."""
+    grace = int(QUICK["INVOICE_PIPELINES_RUN_TIME_BOX_SECONDS"]) + 20
+
+    def stop() -> None:
+        worker = here.process("worker")
+        worker.terminate()
+        took = wait("it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 180)
+        print(f"ended {took:.0f} s after SIGTERM, with a grace of {grace} s")
+        assert took < grace + 15
+
+    fault(here, "stopped", stop)
+
+
+@only_at_full_size
+def test_runs_of_workers_go_on_while_the_daemon_is_killed(here: Installation) -> None:
+    def kill() -> None:
+        here.process("dagster._daemon").kill()
+        wait("it is started again", lambda: "the daemon was started again" in here.said(), 60)
+
+    before = here.runs("FAILURE")
+    fault(here, "daemon", kill)
+    assert here.runs("FAILURE") == before, "no run was lost with it"
+
+
 @only_at_full_size
 def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes_back(here: Installation) -> None:
     still: list[psutil.Process] = []
@@ -216,6 +269,7 @@ def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes
     began = time.monotonic()
     wait("its run has failed", lambda: any(run[0] not in before for run in here.runs("FAILURE")), 90)
     print(f"taken for lost after {time.monotonic() - began:.0f} s")
+    time.sleep(max(0, began + 2 * A_MINUTE - time.monotonic()))  # others have done its work by then
     for process in reversed(still):
         process.resume()
     wait("all are exported", here.all_are_exported, 180)

@@ -1,0 +1,210 @@
+"""Machines that share a network and nothing else: a network namespace each, with a home and a temporary folder of its
+own. PostgreSQL, Redis and object storage are on a third one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import URL
+
+from invoice_pipelines.database import libpq_url
+from invoice_pipelines.database.embedded import SUPERUSER
+from invoice_pipelines.database.roles import APP, WEB
+from invoice_pipelines.workers.shared import FILES
+from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.support.server import REDIS, DisposableServer
+
+COMMAND = str(Path(sys.executable).parent / "invoice-pipelines")
+DATABASE = "invoices"
+
+
+class Ground(DisposableServer):
+    """A PostgreSQL that machines reach by an address."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        super().__init__(folder)
+        self.address = address
+
+    def url(self, database: str, role: str = SUPERUSER) -> URL:
+        return URL.create("postgresql+psycopg", role, host=self.address, port=5432, database=database)
+
+    def binary(self, name: str) -> Path:
+        real = super().binary(name)
+        if name != "postgres":
+            return real
+        listening = self.folder / "postgres"
+        listening.write_text(f'#!/bin/sh\nexec "{real}" "$@" -c listen_addresses={self.address}\n', "ascii")
+        listening.chmod(0o755)
+        return listening
+
+    def _initialize(self) -> None:
+        super()._initialize()
+        with (self.data / "pg_hba.conf").open("a", encoding="ascii") as rules:
+            rules.write(f"host all all {self.address}/24 trust\n")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine: what runs on it sees its own network, home and temporary folder."""
+
+    name: str
+    link: str
+    home: Path
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> list[str]:
+        return ["ip", "netns", "exec", self.name, COMMAND, *words]
+
+    def run(self, *words: str, code: int = 0, **variables: str) -> str:
+        """A command of ours; what it printed, or complained about."""
+        environment = {name: value for name, value in {**self.environment, **variables}.items() if value}
+        done = subprocess.run(
+            self.command(*words), env=environment, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else " ".join(done.stderr.split())
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command of ours that goes on, for the length of the block; it writes to the file `said` in the home."""
+        with (self.home / "said").open("ab") as said:
+            process = subprocess.Popen(
+                self.command(*words),
+                env=self.environment,
+                cwd=PROJECT,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def said(self) -> str:
+        """What its running commands have said."""
+        return (self.home / "said").read_text("utf-8", "replace")
+
+    def cut_off(self, is_cut: bool) -> None:
+        """Takes it from the network, as if its cable were pulled, or gives it back."""
+        _ip("link", "set", self.link, "down" if is_cut else "up")
+
+
+@dataclass(frozen=True)
+class Network:
+    """Machines, and the PostgreSQL and the address of what they share."""
+
+    ground: Ground
+    machines: tuple[Machine, ...]
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@contextmanager
+def _added(kind: str, name: str, *words: str) -> Iterator[None]:
+    _ip(kind, "add", name, *words)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", kind, "del", name], check=False, capture_output=True)
+
+
+def _listens(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
+
+
+@contextmanager
+def network(folder: Path, count: int = 2) -> Iterator[Network]:
+    """A network for the length of the block. Skips the test where this process may make none."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need root and iproute2")
+    moto = pytest.importorskip("moto.server")
+    number = os.getpid() % 250
+    address, bridge = f"10.203.{number}.1", f"ipb{os.getpid()}"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_added("link", bridge, "type", "bridge"))
+            _ip("addr", "add", f"{address}/24", "dev", bridge)
+            _ip("link", "set", bridge, "up")
+            links = [_machine_link(stack, bridge, f"10.203.{number}.{place + 2}", place) for place in range(count)]
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
+        ground = Ground(folder / "postgresql", address)
+        ground.acquire()
+        stack.callback(ground.release)
+        queue = [str(REDIS), "--bind", address, "--port", "6379", "--protected-mode", "no", "--save", ""]
+        redis = subprocess.Popen(queue, stdout=subprocess.DEVNULL, cwd=folder)
+        stack.callback(redis.wait)
+        stack.callback(redis.kill)
+        store = moto.ThreadedMotoServer(ip_address=address, port=0)
+        store.start()
+        stack.callback(store.stop)
+        endpoint = "http://{}:{}".format(*store.get_host_and_port())
+        httpx.put(f"{endpoint}/invoices").raise_for_status()
+        while not _listens(address, 6379):
+            assert redis.poll() is None
+            time.sleep(0.05)
+        shared = _shared(ground, endpoint)
+        machines = []
+        for name, link in links:
+            home, temporary = folder / name / "home", folder / name / "tmp"
+            for place in (home, temporary):
+                place.mkdir(parents=True)
+            own = {"DAGSTER_HOME": str(home), "TMPDIR": str(temporary)}
+            machines.append(Machine(name, link, home, {**shared, **own}))
+        yield Network(ground, tuple(machines))
+
+
+def _machine_link(stack: ExitStack, bridge: str, address: str, place: int) -> tuple[str, str]:
+    name, link = f"ipm{os.getpid()}-{place}", f"ipl{os.getpid()}-{place}"
+    stack.enter_context(_added("netns", name))
+    _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+    _ip("link", "set", link, "master", bridge, "up")
+    _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+    for inside in ("eth0", "lo"):
+        _ip("-n", name, "link", "set", inside, "up")
+    return name, link
+
+
+def _shared(ground: Ground, endpoint: str) -> dict[str, str]:
+    """The environment that all machines have."""
+    ours = {
+        "DATABASE_URL": libpq_url(ground.url(DATABASE, APP)),
+        "WEB_DATABASE_URL": libpq_url(ground.url(DATABASE, WEB)),
+        "DATABASE_OWNER_URL": libpq_url(ground.url(DATABASE)),
+        "DAGSTER_DATABASE_URL": libpq_url(ground.url(f"{DATABASE}_dagster")),
+        "BROKER_URL": f"redis://{ground.address}:6379/0",
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        **{name.upper(): f"s3://invoices/{name}" for name in FILES},
+    }
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")},
+        **{f"INVOICE_PIPELINES_{name}": value for name, value in ours.items()},
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }

@@ -1,0 +1,81 @@
+"""Two machines with nothing in common but PostgreSQL, Redis and object storage, reached over a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from cryptography.fernet import Fernet
+
+from invoice_pipelines.database import create_app_engine, create_login_engine
+from invoice_pipelines.database.migrate import create_database
+from invoice_pipelines.database.roles import APP
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.support.delivery.press import open_press
+from invoice_pipelines_tests.support.server import REDIS
+from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
+from invoice_pipelines_tests.system.work.machines import DATABASE, Machine, network
+from invoice_pipelines_tests.system.work.test_warm_workers import wait
+
+pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    pytest.mark.timeout(900),
+]
+
+DOCUMENT = (PROJECT / "examples/nordwind-handel/polder-bloemen-20260214.xml").read_text("utf-8")
+KEYS = "INVOICE_PIPELINES_ENCRYPTION_KEYS"
+
+
+def upload(machine: Machine, slug: str, number: str) -> str:
+    """Its id."""
+    path = machine.home / f"{number}.xml"
+    path.write_text(DOCUMENT.replace("PB-260214", number), "utf-8")
+    id_: str = json.loads(machine.run("upload", str(path), "--organization", slug, "--json"))["upload_id"]
+    return id_
+
+
+def test_what_one_machine_keeps_the_other_one_reads(tmp_path: Path) -> None:
+    with network(tmp_path) as found:
+        one, other = found.machines
+        for name in (DATABASE, f"{DATABASE}_dagster"):
+            create_database(found.ground.url("postgres"), name)
+        one.run("db", "migrate")
+
+        app_url, owner_url = found.ground.url(DATABASE, APP), found.ground.url(DATABASE)
+        engine, superuser = create_app_engine(app_url), create_login_engine(owner_url)
+        press = open_press(TestDatabase(engine, superuser, app_url, owner_url), tmp_path)
+        press.shop.issue({})
+        slug = press.shop.organization.slug
+        number = press.rows("select invoice_number from billing.invoice_number")[0][0]
+
+        for here, there in ((one, other), (other, one)):
+            uploaded = upload(here, slug, f"from-{here.name}")
+            there.run("intake", "process", uploaded, "--organization", slug)
+            made = there.home / "made.pdf"
+            there.run("invoices", "pdf", number, "--organization", slug, "-o", str(made))
+        assert (one.home / "made.pdf").read_bytes() == (other.home / "made.pdf").read_bytes()
+        assert press.rows("select count(*) from public.invoice_documents") == [(1,)]
+        engine.dispose()
+        superuser.dispose()
+
+        one.run("webhooks", "add", "https://shop.example.com/events", "--organization", slug)
+        assert "Encrypted 1 secrets" in other.run("webhooks", "rotate-keys")
+        for machine in found.machines:
+            assert not [file.name for file in machine.home.rglob("*") if file.suffix in (".key", ".csv")]
+
+        assert f"Set {KEYS}" in other.run("worker", code=2, **{KEYS: ""})
+        assert f"set {KEYS}" in other.run("worker", code=2, **{KEYS: Fernet.generate_key().decode()})
+        elsewhere = {"INVOICE_PIPELINES_ORIGINALS": f"s3://invoices/{uuid4()}"}
+        assert "INVOICE_PIPELINES_ORIGINALS is a place without the mark" in other.run("worker", code=2, **elsewhere)
+        if AT_FULL_SIZE:  # its client tries for long
+            away = {"AWS_ENDPOINT_URL": f"http://{found.ground.address}:9"}
+            assert "INVOICE_PIPELINES_INBOX:" in other.run("worker", code=2, **away)
+        ready = other.home / "ready"
+        with other.running("worker", "--processes", "1", "--ready-file", str(ready)) as worker:
+            wait("it takes runs", ready.exists, 120)
+            worker.terminate()
+            assert worker.wait(60) == 0, other.said()
