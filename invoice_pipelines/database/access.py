@@ -101,8 +101,7 @@ def open_database(
             except (SchemaError, OperationalError) as error:
                 _set_up_or_raise(settings, server, error)
                 require_current(engine)
-            with engine.connect() as connection:
-                require_key(connection, settings)
+            _require_key(settings, engine)
             yield engine
         finally:
             if not _kept.is_on:
@@ -147,8 +146,7 @@ def open_web_database(settings: Settings, *, pool_size: int) -> Iterator[Engine]
                     f"The web cannot log in as {WEB}: {str(error.orig).strip().splitlines()[-1]}. Give that role a "
                     f"password, and name the login in {variable_of('web_database_url')}."
                 ) from None
-            with engine.connect() as connection:
-                require_key(connection, settings)
+            _require_key(settings, engine)
             yield engine
         finally:
             engine.dispose()
@@ -205,6 +203,12 @@ def make_embedded_database(settings: Settings, server: EmbeddedServer) -> None:
     """Makes the database of the embedded server if it is not there yet; one that is there stays as it is."""
     if _is_empty(settings, server):
         prepare_databases(settings)
+
+
+def _require_key(settings: Settings, engine: Engine) -> None:
+    if settings.database_url is not None:  # the embedded server has one machine only
+        with engine.connect() as connection:
+            require_key(connection, settings)
 
 
 def _set_up_or_raise(settings: Settings, server: EmbeddedServer | None, error: SchemaError | OperationalError) -> None:

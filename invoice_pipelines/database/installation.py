@@ -25,8 +25,6 @@ def require_key(connection: Connection, settings: Settings, *, known: bool = Fal
 
     A machine without keys may do what needs none, and before any key was noted all are right; but not with `known`.
     """
-    if settings.database_url is None:
-        return  # the embedded server has one machine only
     own = fingerprints(settings)
     newest = _newest_key(connection)
     if newest is None and known:
