@@ -32,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.database.access import database_urls, keep_sessions, session_limits
 from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.intake.documents.ocr.recognizer import keep_engines
 from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.json_logs import about_run, are_wanted
 from invoice_pipelines.plain_logs import let_dagster_write_json
@@ -97,6 +98,7 @@ def load_all() -> None:
     """Loads what runs need, before the processes of a worker are forked from this one, which share it then."""
     for name in LOADED_BEFORE:
         import_module(name)
+    keep_engines()
     definitions = CodePointer.from_module("invoice_pipelines.definitions", "defs", None)
     ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN).get_definition()
 

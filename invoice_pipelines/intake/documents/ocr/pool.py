@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,6 +34,7 @@ TIMEOUT = "OCR_TIMEOUT"
 PROCESS_DIED = "OCR_PROCESS_DIED"
 
 _MODULE = "invoice_pipelines.intake.documents.ocr.pool_process"
+_SECONDS_TO_REST = 5.0
 _WAITING_PER_PROCESS = 2
 """Pictures taken ahead for each process: 4 MB each."""
 
@@ -50,6 +53,8 @@ class PoolBounds:
     """A process that holds more after a page is replaced."""
     tries: int = 2
     """How often a page is tried if its process dies."""
+    rest_seconds: float = 300.0
+    """For how long a process keeps its engine while nobody needs it, where a pool is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,66 @@ class Places:
                 return descriptor
         return None
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Lets processes that rest know that somebody waits for a place."""
+        with self._wanted() as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a place."""
+        with self._wanted() as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+            return False
+
+    @contextmanager
+    def _wanted(self) -> Iterator[int]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / "wanted", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
 
 def places_of_this_machine(number: int) -> Places:
     """Those that all pools of this user share."""
     return Places(number, Path(tempfile.gettempdir()) / f"invoice-pipelines-ocr-{os.getuid()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Told to a process: nobody needs it for now. It keeps its engine until somebody wants its place, or for so many
+    seconds.
+    """
+
+    places: Places
+    seconds: float
+
+    def begin(self) -> None:
+        """Lets this process end by itself, unless `end_rest` is called before."""
+        until = time.monotonic() + self.seconds
+
+        def look(*_: object) -> None:
+            if time.monotonic() > until or self.places.is_wanted():
+                os._exit(0)
+
+        signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+
+
+def end_rest() -> None:
+    """Lets this process go on, be it at rest or not."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+_LOOK_SECONDS = 0.3
+"""How often a process at rest looks whether its place is wanted."""
 
 
 class OcrPool:
@@ -89,6 +150,7 @@ class OcrPool:
     def __init__(
         self, spec: EngineSpec, processes: int, *, bounds: PoolBounds | None = None, places: Places | None = None
     ) -> None:
+        self.owner = os.getpid()
         self._places = places or places_of_this_machine(processes)
         self._closed = Event()
         self._processes = [_Process(spec, bounds or PoolBounds(), self._places) for _ in range(max(processes, 1))]
@@ -127,6 +189,19 @@ class OcrPool:
             for future in waiting:
                 future.cancel()
 
+    def rest(self) -> bool:
+        """Lets its processes keep their engines while nobody needs them; False where one still reads a page."""
+        if self._idle.qsize() < len(self._processes):
+            return False
+        for process in self._processes:
+            process.rest()
+        return True
+
+    def wake(self) -> None:
+        """Forgets the processes that ended at rest."""
+        for process in self._processes:
+            process.wake()
+
     def process_ids(self) -> list[int]:
         """Of those that run now."""
         return [process.pid for process in self._processes if process.pid is not None]
@@ -144,6 +219,14 @@ class OcrPool:
 
     def _idle_process(self) -> _Process:
         """One that runs, or has a place to run in: on a busy machine, those that run do the work of all."""
+        process = self._idle.get()
+        if process.pid is not None or process.take_place():
+            return process
+        self._idle.put(process)
+        with self._places.waiting():
+            return self._waited_for()
+
+    def _waited_for(self) -> _Process:
         end = time.monotonic() + self._places.wait_seconds
         while True:
             process = self._idle.get()
@@ -217,6 +300,19 @@ class _Process:
             retry=True,
         )
 
+    def rest(self) -> None:
+        """Lets the process keep its engine while nobody needs it."""
+        if self._child is not None:
+            try:
+                self._child.ask(Rest(self._places, self._bounds.rest_seconds), _SECONDS_TO_REST)
+            except ChildEnded:
+                self._end()
+
+    def wake(self) -> None:
+        """Forgets a process that has ended."""
+        if self._child is not None and not self._child.is_usable:
+            self._end()
+
     def kill(self) -> None:
         """Tells the process to end for good, whatever it does; a thread that waits for it gets an error."""
         self._closed = True
@@ -253,8 +349,10 @@ class _Process:
 
     def _start(self) -> Child:
         # One that ends left its place a moment ago, and another pool may have been faster.
-        while not self._closed and not self.take_place():
-            time.sleep(0.1)
+        if not self.take_place():
+            with self._places.waiting():
+                while not self._closed and not self.take_place():
+                    time.sleep(0.1)
         if self._closed:
             raise EngineUnavailable("The OCR processes were ended.")
         try:

@@ -14,12 +14,13 @@ from pathlib import Path
 from PIL import Image
 
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageError, PageImage, RecognizedPage
+from invoice_pipelines.intake.documents.ocr.pool import Rest, end_rest
 from invoice_pipelines.processes import Receive, Send, peak_memory, serve
 
 
 def main(receive: Receive, send: Send) -> None:
     """The first question is the EngineSpec and the time limit of a page; each further one is a picture: mode, size,
-    pixels, dots per inch."""
+    pixels, dots per inch; or a `Rest`."""
     from invoice_pipelines.intake.documents.ocr.engines import open_engine
 
     spec, seconds = receive()
@@ -28,7 +29,13 @@ def main(receive: Receive, send: Send) -> None:
         engine.recognize([])  # loads what reads pages; RapidOCR leaves the models to the first one
         send((None, None, _memory()))
         while True:
-            mode, size, pixels, dpi = receive()
+            asked = receive()
+            end_rest()
+            if isinstance(asked, Rest):
+                send((None, None, _memory()))
+                asked.begin()
+                continue
+            mode, size, pixels, dpi = asked
             # Whoever asked has given up by then, or is gone: then nothing else would end this process.
             signal.setitimer(signal.ITIMER_REAL, seconds + 30)
             result: RecognizedPage | PageError

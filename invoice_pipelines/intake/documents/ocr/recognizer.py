@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
@@ -28,9 +29,52 @@ def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[OcrPool | _Ser
     """The recognizer of an engine, for as long as there are pages. Raises EngineUnavailable."""
     if engine_class(spec.name).is_service:
         yield _Service(open_engine(spec))
+    elif _keeping:
+        with _kept_pool(spec, processes) as pool:
+            yield pool
     else:
         with OcrPool(spec, processes) as pool:
             yield pool
+
+
+def keep_engines() -> None:
+    """Lets this process, and those that are forked from it, keep the embedded engine they used last for the next time:
+    to load one takes longer than to read a page. Its processes end after a while without work, or as soon as somebody
+    else on this machine wants their place.
+    """
+    global _keeping
+    _keeping = True
+
+
+@contextmanager
+def _kept_pool(spec: EngineSpec, processes: int) -> Iterator[OcrPool]:
+    """A pool that nobody else uses now, and that is kept at the end; another one that was kept ends with it."""
+    with _lock:
+        found = _kept.pop((spec, processes), None)
+    if found is not None and found.owner == os.getpid():
+        pool = found
+        pool.wake()
+    else:
+        pool = OcrPool(spec, processes)
+    try:
+        yield pool
+    except BaseException:
+        pool.__exit__()
+        raise
+    rests = pool.rest()
+    with _lock:
+        others = [each for each in _kept.values() if each.owner == os.getpid()] if rests else [pool]
+        if rests:
+            _kept.clear()
+            _kept[spec, processes] = pool
+    for other in others:
+        other.__exit__()
+
+
+_keeping = False
+_lock = Lock()
+_kept: dict[tuple[EngineSpec, int], OcrPool] = {}
+"""At most one. A fork has a copy of it, and must not talk to the processes of its parent."""
 
 
 class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from PIL import Image
 
 from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr import pool as pool_module
+from invoice_pipelines.intake.documents.ocr import recognizer
 from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
     EngineUnavailable,
@@ -23,6 +26,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     RecognizedPage,
 )
 from invoice_pipelines.intake.documents.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
+from invoice_pipelines.intake.documents.ocr.recognizer import open_recognizer
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.processes import Child
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
@@ -168,6 +172,69 @@ def test_processes_and_places_are_free_again_when_whoever_had_the_pool_is_killed
     assert not is_alive(pid)
     with OcrPool(SPEC, 1, places=Places(1, tmp_path, wait_seconds=5)) as pool:
         assert len(list(pool.recognize([page(1)]))) == 1
+
+
+@pytest.fixture
+def kept(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+    """As in a warm worker, with one place on the machine."""
+    one = Places(1, places.folder, wait_seconds=30)
+    monkeypatch.setattr(pool_module, "places_of_this_machine", lambda _: one)
+    monkeypatch.setattr(recognizer, "_keeping", True)
+    yield one
+    for pool in list(recognizer._kept.values()):
+        pool.__exit__()
+    recognizer._kept.clear()
+
+
+def ids_of_a_use(spec: EngineSpec = SPEC) -> list[int]:
+    """The processes that read a page, in one of several uses of an engine."""
+    with open_recognizer(spec, 1) as pool:
+        assert "Rechnung" in text(next(iter(pool.recognize([page(1)]))))
+        return pool.process_ids()
+
+
+def test_a_kept_engine_is_not_loaded_again(kept: Places) -> None:
+    assert ids_of_a_use() == ids_of_a_use() == ids_of_a_use()
+    (pool,) = recognizer._kept.values()
+    (pid,) = pool.process_ids()
+    assert ids_of_a_use(EngineSpec("tesseract", threads=2)) != [pid]
+    assert not is_alive(pid), "one engine is kept, and no more"
+
+
+def test_a_kept_engine_gives_way_to_whoever_waits_for_its_place_and_comes_back(kept: Places) -> None:
+    (pid,) = ids_of_a_use()
+    with OcrPool(SPEC, 1, places=kept) as other:
+        assert len(list(other.recognize([page(1)]))) == 1
+        assert other.process_ids() != [pid]
+    assert ids_of_a_use() != [pid]
+
+
+def test_a_kept_engine_ends_after_a_while_without_work(kept: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "PoolBounds", partial(PoolBounds, rest_seconds=0.1))
+    (pid,) = ids_of_a_use()
+    assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_pid == pid  # type: ignore[union-attr]
+    assert ids_of_a_use() != [pid]
+
+
+def test_a_kept_engine_ends_with_the_process_that_used_it_and_is_not_used_by_its_forks(kept: Places) -> None:
+    (pid,) = ids_of_a_use()
+    read, write = os.pipe()
+    forked = os.fork()
+    if not forked:
+        with open_recognizer(SPEC, 1) as pool:
+            pool.recognize([])
+            os.write(write, str(pool.process_ids() == []).encode())
+        os._exit(0)
+    os.waitpid(forked, 0)
+    assert os.read(read, 10) == b"True"
+    assert ids_of_a_use() == [pid]
+
+
+def test_an_engine_that_failed_is_not_kept(kept: Places) -> None:
+    (pid,) = ids_of_a_use()
+    with pytest.raises(LookupError), open_recognizer(SPEC, 1):
+        raise LookupError
+    assert not is_alive(pid)
 
 
 def test_giving_up_half_way_ends_at_once(places: Places) -> None:
