@@ -212,7 +212,7 @@ def test_a_kept_engine_gives_way_to_whoever_waits_for_its_place_and_comes_back(k
 def test_a_kept_engine_ends_after_a_while_without_work(kept: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "PoolBounds", partial(PoolBounds, rest_seconds=0.1))
     (pid,) = ids_of_a_use()
-    assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_pid == pid  # type: ignore[union-attr]
+    assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_pid == pid
     assert ids_of_a_use() != [pid]
 
 
