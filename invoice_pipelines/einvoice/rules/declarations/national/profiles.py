@@ -47,7 +47,9 @@ class Profile(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
+class Count:
+    """How often something stands in an element."""
+
     step: str
     least: int
     most: int | None
@@ -55,26 +57,31 @@ class _Count:
 
 
 @dataclass(frozen=True, slots=True)
-class _Codes:
+class Codes:
+    """The codes that an element may say, or an attribute of it."""
+
     attribute: str | None
     listed: frozenset[str]
     rule: str
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class Place:
+    """What a profile says of the elements at a place, and of those in them: the plain ones by name, and the kinds of a
+    name with the place of each."""
+
     unused: bool = False
     unused_attributes: list[str] = field(default_factory=list)
     needed_attributes: list[tuple[str, str]] = field(default_factory=list)
-    codes: list[_Codes] = field(default_factory=list)
-    counts: list[_Count] = field(default_factory=list)
-    kids: dict[str, _Place] = field(default_factory=dict)
-    variants: dict[str, list[tuple[str, _Place]]] = field(default_factory=dict)
+    codes: list[Codes] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+    kids: dict[str, Place] = field(default_factory=dict)
+    variants: dict[str, list[tuple[str, Place]]] = field(default_factory=dict)
 
 
 def ask(view: View, profile: Profile) -> list[Finding]:
     """What a document has that the table of a profile speaks against."""
-    top = _table(profile).kids.get(view.root.name)
+    top = table_of(profile).kids.get(view.root.name)
     return list(_found(view.root, top)) if top is not None else []
 
 
@@ -82,7 +89,7 @@ def rules(profile: Profile) -> list[Declaration]:
     """All rules of a table, each once."""
     found: dict[tuple[str, str], Declaration] = {}
 
-    def enter(place: _Place) -> None:
+    def enter(place: Place) -> None:
         told = [(count.rule, "profile-count") for count in place.counts]
         told += [(each.rule, "profile-code") for each in place.codes]
         told += [(rule, "profile-attribute-missing") for _, rule in place.needed_attributes]
@@ -93,11 +100,11 @@ def rules(profile: Profile) -> list[Declaration]:
         for kid in (*place.kids.values(), *(kid for each in place.variants.values() for _, kid in each)):
             enter(kid)
 
-    enter(_table(profile))
+    enter(table_of(profile))
     return list(found.values())
 
 
-def _found(node: Node, place: _Place) -> Iterator[Finding]:
+def _found(node: Node, place: Place) -> Iterator[Finding]:
     if place.unused:
         yield _finding(UNUSED, "profile-unused", node, what=node.name)
     for name in place.unused_attributes:
@@ -125,7 +132,7 @@ def _found(node: Node, place: _Place) -> Iterator[Finding]:
                     yield from _found(kid, below)
 
 
-def _below(place: _Place, name: str, kid: Node) -> _Place | None:
+def _below(place: Place, name: str, kid: Node) -> Place | None:
     otherwise = place.kids.get(name)
     for variant, below in place.variants.get(name, ()):
         if variant == "else":
@@ -180,9 +187,10 @@ def _finding(rule: str, text: str, node: Node, **values: object) -> Finding:
 
 
 @functools.cache
-def _table(profile: Profile) -> _Place:
+def table_of(profile: Profile) -> Place:
+    """What a profile says, from the document on."""
     text = resources.files(__package__).joinpath("tables", f"{profile}.txt").read_text("utf-8")
-    top = _Place()
+    top = Place()
     around = [top]
     own: dict[str, frozenset[str]] = {}
     for line in text.splitlines():
@@ -202,9 +210,9 @@ def _table(profile: Profile) -> _Place:
     return top
 
 
-def _enter(above: _Place, step: str) -> _Place:
+def _enter(above: Place, step: str) -> Place:
     name, _, variant = step.removesuffix("}").partition("{")
-    place = _Place()
+    place = Place()
     if variant:
         above.variants.setdefault(name, []).append((variant, place))
     else:
@@ -212,7 +220,7 @@ def _enter(above: _Place, step: str) -> _Place:
     return place
 
 
-def _say(place: _Place, above: _Place, step: str, said: str, own: dict[str, frozenset[str]]) -> None:
+def _say(place: Place, above: Place, step: str, said: str, own: dict[str, frozenset[str]]) -> None:
     word, *more = said.split()
     if word == "unused":
         if more:
@@ -223,10 +231,10 @@ def _say(place: _Place, above: _Place, step: str, said: str, own: dict[str, froz
         place.needed_attributes.append((more[0].removeprefix("@"), more[1]))
     elif word == "code":
         attribute = more[0].removeprefix("@") if more[0] != "." else None
-        place.codes.append(_Codes(attribute, _listed(more[1], own), more[2]))
+        place.codes.append(Codes(attribute, _listed(more[1], own), more[2]))
     elif match := _COUNT.fullmatch(word):
         most = match["most"] or match["least"]
-        above.counts.append(_Count(step, int(match["least"]), None if most == "n" else int(most), more[0]))
+        above.counts.append(Count(step, int(match["least"]), None if most == "n" else int(most), more[0]))
     else:
         raise ValueError(f"{said!r} is nothing that a table of Factur-X says")
 
