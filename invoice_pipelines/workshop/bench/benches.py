@@ -19,6 +19,8 @@ BENCHES = {
     "api": "requests per second for invoices, batches accepted, a job while clients ask, against the same without HTTP",
     "documents": "e-invoice PDFs per second from issued invoices, against the bare Typst engine, and by two processes",
     "reading": "how right and how sure documents without XML are read, and how many pass without a person",
+    "runs": "runs of Dagster by its default launcher and on one and two warm workers, and uploads until VALIDATED",
+    "scale": "a day of ten thousand organizations in minutes, with a peak and killed workers",
 }
 """Name of the benchmark, and what it measures."""
 
@@ -31,9 +33,15 @@ _MODULES = {
     "api": "api.api",
     "documents": "document_making.document_making",
     "reading": "reading.reading",
+    "runs": "installation.runs",
+    "scale": "installation.scale",
 }
-OF_FOLDERS = {"reading": ("documents", "hybrids", "pages"), "intake": ("documents",)}
-"""Those that measure on documents which are given to them, and the options for them."""
+OPTIONS = {
+    "reading": ("documents", "hybrids", "pages"),
+    "intake": ("documents",),
+    "scale": ("organizations", "active", "largest", "seconds"),
+}
+"""Those that can be told what to measure on, and their options."""
 
 
 def find_bench(name: str) -> Callable[..., BenchResult]:
@@ -42,7 +50,7 @@ def find_bench(name: str) -> Callable[..., BenchResult]:
     return run
 
 
-def run_bench(name: str, progress: Progress, **folders: Path) -> BenchResult:
-    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. One of `OF_FOLDERS` takes the folders that it
-    names. Raises BenchError."""
-    return find_bench(name)(progress, **folders)
+def run_bench(name: str, progress: Progress, **options: Path | int) -> BenchResult:
+    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. One of `OPTIONS` takes those that it names.
+    Raises BenchError."""
+    return find_bench(name)(progress, **options)

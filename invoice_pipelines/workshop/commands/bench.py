@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.workshop.bench.benches import BENCHES, OF_FOLDERS, run_bench
+from invoice_pipelines.workshop.bench.benches import BENCHES, OPTIONS, run_bench
+from invoice_pipelines.workshop.bench.installation.drawing import drawing
 from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult
 
 PROBLEMS = 1
@@ -21,6 +22,7 @@ PROBLEMS = 1
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command()(bench)
+    app.command("draw-scale")(draw_scale)
 
 
 def bench(
@@ -34,15 +36,20 @@ def bench(
     ] = None,
     hybrids: Annotated[Path | None, typer.Option(help="Of reading: a folder of PDFs with e-invoices in them.")] = None,
     pages: Annotated[Path | None, typer.Option(help="Of reading: where recognized pages are kept.")] = None,
+    organizations: Annotated[int | None, typer.Option(help="Of scale: how many there are in all.")] = None,
+    active: Annotated[int | None, typer.Option(help="Of scale: how many of them get documents.")] = None,
+    largest: Annotated[int | None, typer.Option(help="Of scale: how many documents the largest one gets.")] = None,
+    seconds: Annotated[int | None, typer.Option(help="Of scale: how long the day is.")] = None,
 ) -> None:
     """Measure how fast and right the project is, and whether it keeps its promises. Exits 1 where one is not kept."""
     if name not in BENCHES:
         raise typer.BadParameter(f"there is no benchmark {name!r}; there are: {', '.join(BENCHES)}")
-    folders = {"documents": documents, "hybrids": hybrids, "pages": pages}
-    given = {option: folder for option, folder in folders.items() if folder is not None}
+    options: dict[str, Path | int | None] = {"documents": documents, "hybrids": hybrids, "pages": pages}
+    options |= {"organizations": organizations, "active": active, "largest": largest, "seconds": seconds}
+    given = {option: value for option, value in options.items() if value is not None}
     for option in given:
-        if option not in OF_FOLDERS.get(name, ()):
-            takers = [bench for bench, options in OF_FOLDERS.items() if option in options]
+        if option not in OPTIONS.get(name, ()):
+            takers = [bench for bench, its_options in OPTIONS.items() if option in its_options]
             raise typer.BadParameter(f"--{option} is for {', '.join(takers)}")
     progress = Console(stderr=True, highlight=False)
     try:
@@ -55,6 +62,14 @@ def bench(
         _show(result)
     if not result.holds:
         raise typer.Exit(PROBLEMS)
+
+
+def draw_scale(
+    found: Annotated[Path, typer.Argument(help="What `bench scale --json` printed.")],
+    picture: Annotated[Path, typer.Argument(help="The SVG file to write.")],
+) -> None:
+    """Draw what `bench scale --json` found: the day of many organizations."""
+    picture.write_text(drawing(json.loads(found.read_text("utf-8"))), "utf-8")
 
 
 def _show(result: BenchResult) -> None:
