@@ -86,6 +86,9 @@ $(VENV)/.ready: pyproject.toml uv.lock
 
 # What checks deploy/: 70 MB, which nobody else needs.
 $(VENV)/.deploy-tools: $(VENV)/.ready deploy/checks.txt
-	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r deploy/checks.txt \
-	  || $(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r deploy/checks.txt --system-certs
+	@for certificates in "" --system-certs; do \
+	  $(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r deploy/checks.txt $$certificates \
+	  && $(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --extra celery --extra kubernetes \
+	    --python $(BIN)/python $$certificates && break; done
+	@$(BIN)/python -c "import dagster_k8s, kubernetes_validate"
 	@touch $@

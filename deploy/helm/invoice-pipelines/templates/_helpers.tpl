@@ -26,11 +26,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Runs that may work at the same time: as many as there are processes, and where those come and go, at most. */}}
 {{- define "ip.runs" -}}
+{{- if .Values.podForEachRun.enabled -}}
+{{- .Values.podForEachRun.most -}}
+{{- else -}}
 {{- max 1 (add (include "ip.processes" (list . "express")) (include "ip.processes" (list . "bulk"))) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "ip.runsInBulk" -}}
-{{- $bulk := 0 -}}
+{{- $bulk := ternary .Values.podForEachRun.most 0 .Values.podForEachRun.enabled -}}
 {{- range $name, $group := .Values.workers -}}
 {{- if has "bulk" $group.queues -}}{{- $bulk = add $bulk (include "ip.processes" (list $ $name)) -}}{{- end -}}
 {{- end -}}
