@@ -83,14 +83,15 @@ def test_a_run_in_a_pod_of_its_own_does_its_work(
     job = ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN)
     cluster = Cluster()
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.run_launcher._api_client.batch_api = cluster
+        launcher: Any = instance.run_launcher
+        launcher._api_client.batch_api = cluster
         instance.add_dynamic_partitions("organization", ["acme"])
         run = instance.create_run_for_job(
             job.get_definition(),
             tags={"dagster/partition": "acme", "organization": "acme"},
             job_code_origin=job.get_python_origin(),
         )
-        instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
+        launcher.launch_run(LaunchRunContext(run, workspace=None))
         (body,) = cluster.jobs
         manifest = client.ApiClient().sanitize_for_serialization(body)
         for version in VERSIONS:
@@ -107,7 +108,7 @@ def test_a_run_in_a_pod_of_its_own_does_its_work(
         assert "command" not in container, "the image's entry point begins it"
         said = {variable["name"]: variable.get("value") for variable in container["env"]}
         assert said.pop("DAGSTER_HOME") == "/etc/invoice-pipelines"
-        words = [str(Path(sys.executable).parent / container["args"][0]), *container["args"][1:]]
+        command = [str(Path(sys.executable).parent / container["args"][0]), *container["args"][1:]]
         done = subprocess.run(
             words,
             env={**os.environ, **{n: v for n, v in said.items() if v}},
