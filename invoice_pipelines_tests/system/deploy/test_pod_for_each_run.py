@@ -110,8 +110,8 @@ def test_a_run_in_a_pod_of_its_own_does_its_work(
         assert said.pop("DAGSTER_HOME") == "/etc/invoice-pipelines"
         command = [str(Path(sys.executable).parent / container["args"][0]), *container["args"][1:]]
         done = subprocess.run(
-            words,
-            env={**os.environ, **{n: v for n, v in said.items() if v}},
+            command,
+            env=os.environ | {name: value for name, value in said.items() if value},
             capture_output=True,
             text=True,
             check=False,
