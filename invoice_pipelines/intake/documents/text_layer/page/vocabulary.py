@@ -76,13 +76,16 @@ class Vocabulary:
     def _cut(self) -> Mapping[str, str]:
         """Labels of numbers whose first letters the edge of the paper took ("nungs-Nr."), where that leaves only one
         meaning."""
-        meant: dict[str, set[tuple[str, str]]] = {}
-        whole: dict[str, str] = {}
+        ends: dict[str, str] = {}
+        of_others: set[str] = set()
         for phrase, meanings in self.phrases.items():
+            is_number = all(meaning.group == "labels" and meaning.kind == "number" for meaning in meanings)
             for start in range(1, len(phrase) - _SHORTEST_CUT + 1):
-                meant.setdefault(phrase[start:], set()).update((meaning.group, meaning.kind) for meaning in meanings)
-                whole.setdefault(phrase[start:], phrase)
-        return {end: whole[end] for end, kinds in meant.items() if kinds == {("labels", "number")}}
+                if is_number:
+                    ends.setdefault(phrase[start:], phrase)
+                else:
+                    of_others.add(phrase[start:])
+        return {end: phrase for end, phrase in ends.items() if end not in of_others}
 
     @cached_property
     def _fuzzy(self) -> Mapping[str, str]:
@@ -112,6 +115,10 @@ def key(text: str) -> str:
     if not folded.isascii():
         folded = unicodedata.normalize("NFKD", folded.translate(_STROKES))
     return "".join(character for character in folded if character.isalnum() or character in "#%")
+
+
+_known = cache(key)
+"""Of the words of the files, which stand in the vocabulary of each choice of languages."""
 
 
 def vocabulary_of(texts: Iterable[str]) -> Vocabulary:
@@ -144,32 +151,32 @@ def load_vocabulary(languages: frozenset[str] | None = None) -> Vocabulary:
     words: dict[str, dict[str, None]] = {}
     for language, content in _files().items():
         # Names of months and companies are understood in any document.
-        legal_forms.update(map(key, content["legal_forms"]))
+        legal_forms.update(map(_known, content["legal_forms"]))
         for number, names in enumerate(content["months"], start=1):
-            months.update((key(name), number) for name in names)
+            months.update((_known(name), number) for name in names)
         day_first[language] = content["day_first"]
         decimal[language] = content["decimal"]
         if languages is not None and language not in languages:
             # "Invoice" is the title of documents that are otherwise in another language.
             for group in ("titles", "other_titles"):
                 for code, texts in content.get(group, {}).items():
-                    phrases.setdefault(key(texts[0]), {})[Meaning(group, code, language)] = None
+                    phrases.setdefault(_known(texts[0]), {})[Meaning(group, code, language)] = None
             continue
         for ending in content["title_endings"]:
-            title_endings[key(ending)] = Meaning("titles", "380", language)
-        salutations.update(map(key, content["salutations"]))
+            title_endings[_known(ending)] = Meaning("titles", "380", language)
+        salutations.update(map(_known, content["salutations"]))
         for text in content["common"]:
-            words.setdefault(key(text), {})[language] = None
+            words.setdefault(_known(text), {})[language] = None
         for group in ("labels", "amounts", "columns", "titles"):
             for kind, texts in content.get(group, {}).items():
                 for text in texts:
-                    phrases.setdefault(key(text), {})[Meaning(group, kind, language)] = None
+                    phrases.setdefault(_known(text), {})[Meaning(group, kind, language)] = None
                     for word in text.replace("/", " ").split():
-                        if len(key(word)) > 2:
-                            words.setdefault(key(word), {})[language] = None
+                        if len(_known(word)) > 2:
+                            words.setdefault(_known(word), {})[language] = None
         for kind, texts in content.get("other_titles", {}).items():
             for text in texts:
-                phrases.setdefault(key(text), {})[Meaning("other_titles", kind, language)] = None
+                phrases.setdefault(_known(text), {})[Meaning("other_titles", kind, language)] = None
     return Vocabulary(
         {phrase: tuple(meanings) for phrase, meanings in phrases.items()},
         title_endings,
