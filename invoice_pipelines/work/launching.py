@@ -28,6 +28,9 @@ WITHIN = timedelta(seconds=6)
 SECONDS_TO_ANSWER = 4.0
 PAUSE = 30.0
 """Seconds for which Dagster is not asked again after it did not answer."""
+ASKED_BY = "asked_by"
+BY_WHOEVER_MADE_WORK = "upload"
+"""The tag of runs that are asked for here: they may end before they begin, where nothing waits for them any more."""
 AT_ONCE = 4
 MOST_WAITING = 100
 
@@ -114,7 +117,7 @@ class Launcher:
             return True
         if found["stopped"]["results"] or found["stoppedSweeps"]["results"]:
             return False  # the sensor knows whether it is held
-        tags = {"dagster/partition": slug, "organization": slug, "lane": "express"}
+        tags = {"dagster/partition": slug, "organization": slug, "lane": "express", ASKED_BY: BY_WHOEVER_MADE_WORK}
         parameters = {
             "selector": self._place_of(url, job),
             "runConfigData": {},

@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workers.broker import QUEUES, app_arguments
+from invoice_pipelines.workers.needless import ended_before_it_began
 
 MISSES = 3
 """So often in a row no worker may have a run before it has failed: one may be busy or out of reach for a moment."""
@@ -58,6 +59,11 @@ class WarmRunLauncher(CeleryRunLauncher):
 
     def resume_run(self, context: ResumeRunContext) -> None:
         raise NotImplementedError("a run that lost its worker is begun again, not resumed")
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Puts a run into its queue, unless it has nothing to do any more."""
+        if not ended_before_it_began(self._instance, context.dagster_run):
+            super().launch_run(context)
 
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Any, routing_key: str) -> None:
         lane = run.tags.get("lane", self.default_queue)
