@@ -45,7 +45,7 @@ def list_rules(
         says = each.message_de if german else each.message
         made.add_row(each.id, each.severity.value, ", ".join(each.sets), " ".join(each.syntaxes), one_line(says))
     console.print(made)
-    say(f"{len(found):,} rules")
+    say(f"{len(found):,} rule{'' if len(found) == 1 else 's'}")
 
 
 @app.command()

@@ -18,7 +18,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat_type,
     stated,
 )
-from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
+from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate, identified
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -181,24 +181,11 @@ def _buyer_registration(view: View) -> bool:
     return any(_REGISTRATION(party) for party in view.index.get("ram:BuyerTradeParty", ()))
 
 
-def _identified(parties: Parties) -> Callable[[View], bool]:
-    """Whether those have a number who must have one."""
-    match parties:
-        case Parties.SELLER:
-            return lambda view: _own_number(view) or _own_representative(view)
-        case Parties.SELLER_AND_BUYER:
-            return lambda view: (
-                (_seller_number(view) or _representative_vat(view)) and (_buyer_vat(view) or _buyer_registration(view))
-            )
-        case Parties.SELLER_VAT:
-            return lambda view: _seller_vat(view) or _representative_vat(view)
-        case Parties.BOTH_VAT:
-            return lambda view: (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
-        case Parties.NO_VAT:
-            return lambda view: not (_own_vat(view) or _own_representative(view) or _buyer_vat(view))
-
-
-_IDENTIFIED = {parties: _identified(parties) for parties in Parties}
+_IDENTIFIED = {
+    **identified(_seller_number, _seller_vat, _representative_vat, _buyer_vat, _buyer_registration),
+    Parties.SELLER: lambda view: _own_number(view) or _own_representative(view),
+    Parties.NO_VAT: lambda view: not (_own_vat(view) or _own_representative(view) or _buyer_vat(view)),
+}
 
 
 def parties(family: Family) -> Test:

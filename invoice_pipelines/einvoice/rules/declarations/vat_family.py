@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from invoice_pipelines.einvoice.rules.engine.walk import View
 
 
 class Rate(Enum):
@@ -28,6 +31,25 @@ class Parties(Enum):
     """As before, and the buyer one as well."""
     NO_VAT = auto()
     """None of them has a VAT identifier."""
+
+
+Has = Callable[[View], bool]
+
+
+def identified(
+    seller_number: Has, seller_vat: Has, representative: Has, buyer_vat: Has, buyer: Has
+) -> dict[Parties, Has]:
+    """Whether those have a number who must have one: by whether the seller has any tax number or a VAT identifier, its
+    representative and the buyer a VAT identifier, and the buyer a registration."""
+    return {
+        Parties.SELLER: lambda view: seller_number(view) or representative(view),
+        Parties.SELLER_AND_BUYER: lambda view: (
+            (seller_number(view) or representative(view)) and (buyer_vat(view) or buyer(view))
+        ),
+        Parties.SELLER_VAT: lambda view: seller_vat(view) or representative(view),
+        Parties.BOTH_VAT: lambda view: (seller_vat(view) or representative(view)) and buyer_vat(view),
+        Parties.NO_VAT: lambda view: not (seller_vat(view) or representative(view) or buyer_vat(view)),
+    }
 
 
 @dataclass(frozen=True, slots=True)

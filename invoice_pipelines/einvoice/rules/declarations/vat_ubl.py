@@ -18,7 +18,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat,
     stated,
 )
-from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family, Parties, Rate
+from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family, Rate, identified
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -232,24 +232,7 @@ _buyer_vat = _with_party("cac:AccountingCustomerParty", "cac:Party/cac:PartyTaxS
 _buyer_registration = _with_party("cac:AccountingCustomerParty", "cac:Party/cac:PartyLegalEntity")
 
 
-def _identified(parties: Parties) -> Callable[[View], bool]:
-    """Whether those have a number who must have one."""
-    match parties:
-        case Parties.SELLER:
-            return lambda view: _seller_number(view) or _representative_vat(view)
-        case Parties.SELLER_AND_BUYER:
-            return lambda view: (
-                (_seller_number(view) or _representative_vat(view)) and (_buyer_vat(view) or _buyer_registration(view))
-            )
-        case Parties.SELLER_VAT:
-            return lambda view: _seller_vat(view) or _representative_vat(view)
-        case Parties.BOTH_VAT:
-            return lambda view: (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
-        case Parties.NO_VAT:
-            return lambda view: not (_seller_vat(view) or _representative_vat(view) or _buyer_vat(view))
-
-
-_IDENTIFIED = {parties: _identified(parties) for parties in Parties}
+_IDENTIFIED = identified(_seller_number, _seller_vat, _representative_vat, _buyer_vat, _buyer_registration)
 
 
 def line_parties(family: Family) -> Test:

@@ -67,6 +67,7 @@ def test_rules_are_listed_and_explained_without_a_file(nowhere):
         {"severity", "class", "rules_of", "syntaxes", "source", "message", "message_de"} <= set(e) for e in found
     )
     assert "10 rules" in nowhere.run("rules", "list", "--rule", "BR-CO-1").stdout
+    assert nowhere.run("rules", "list", "--rule", "BR-CO-15").stdout.rstrip().endswith("1 rule")
 
     explained = nowhere.run("validate", "--explain", "BR-CO-15", "--language", "de")
     assert explained.returncode == 0
