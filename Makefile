@@ -36,7 +36,7 @@ test-slow: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL) -n 4 $(call FILES_WITH,mark.slow)
 	@$(BIN)/pytest -q -m "slow and alone" $(call FILES_WITH,mark.alone)
 
-test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour
+test-full: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones as large as the promises are: about an hour
 	@TESTS_AT_FULL_SIZE=1 $(BIN)/pytest -q -m slow
 
 lint: $(VENV)/.ready
