@@ -8,6 +8,7 @@ where a printed rate makes them of the total.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -15,8 +16,14 @@ from decimal import Decimal
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
-from invoice_pipelines.intake.documents.text_layer.totals.receipts import cash_of, is_doubtful, sum_of_articles
+from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
+    cash_of,
+    is_doubtful,
+    is_subtotal,
+    sum_of_articles,
+)
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals, with_table
+from invoice_pipelines.intake.documents.text_layer.totals.vat_table import usual_rates
 
 _SURE = 0.95
 _AGREED = 0.96
@@ -31,19 +38,74 @@ _BORNE_OUT = 0.85
 _TOTAL = {"gross": 0.75}
 _PRINTED = 12
 _CENT = Decimal("0.01")
+_OF_A_CENT = Decimal("0.015")  # of tax: how far it may be from what a rate makes it, and half a cent of rounding
 _HIGHEST_TAX_SHARE = Decimal("0.35")
 
 
 def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model | None = None) -> Totals:
     """The totals among the amounts of these lines, as both readers see them; with another model than that which is
     shipped, as that sees them."""
-    return _settled(with_table(_agreed(labelled, lines, model), lines), lines)
+    totals = with_table(_agreed(labelled, lines, model), lines)
+    return _settled(_tied(_doubted(totals, lines), lines), lines)
+
+
+def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
+    a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
+    a subtotal, with taxes below."""
+    gross, tax = totals.gross, totals.tax
+    rounded = totals.rounding is not None or totals.before_rounding is not None
+    if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
+        return totals
+    value, taken = gross.amount.value, tax.amount.value if tax else Decimal(0)
+    expected = {value, value - taken}
+    printed = Counter(value for line in lines for value in {amount.value for amount in line.amounts if amount.money})
+    nearest = abs(value / taken) * _OF_A_CENT if taken else Decimal(0)
+    beside = any(
+        0 < abs(other - one) < nearest and printed[other] >= printed[one]
+        for one in expected
+        for other in set(printed) - expected
+    )
+    if not (beside and not expected <= set(printed)) and not is_subtotal(lines, value):
+        return totals
+    return replace(
+        totals,
+        gross=gross.at_most(_DOUBTED),
+        net=totals.net and totals.net.at_most(_DOUBTED),
+        tax=tax and tax.at_most(_DOUBTED),
+    )
+
+
+def _tied(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """Net amount and tax as sure as a sure total that they make, if both are printed, the tax under its name, and the
+    net amount under its own or in a usual rate to it. One with charges and tips beside it is left out."""
+    net, tax, gross = totals.net, totals.tax, totals.gross
+    if gross is None or net is None or gross.confidence < _SURE:
+        return totals
+    rest = gross.amount.value - net.amount.value - (tax.amount.value if tax else 0)
+    if rest:
+        # Charges and tips were added to it, too.
+        apart = _ends_block(lines, gross.amount) and net.confidence <= _DISPUTED
+        return replace(totals, net=None, contradicts=False) if apart else totals
+    if tax is None or not tax.amount.value or not tax.amount.claims("tax") or net.amount.parts or tax.amount.parts:
+        return totals
+    apart = len({one.amount.line for one in (net, tax, gross)}) == 3
+    printed = any(amount.value == net.amount.value for line in lines for amount in line.amounts if amount.money)
+    named = net.amount.claims("net") or net.amount.claims("line_total")
+    usual = any(abs(net.amount.value * rate / 100 - tax.amount.value) <= _CENT for rate in usual_rates())
+    if not (apart and printed and (named or usual)):
+        return totals
+    return replace(totals, net=net.at_least(gross.confidence), tax=tax.at_least(gross.confidence))
 
 
 def _settled(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Where nothing is left to pay, all of the total was paid; not where a larger one is printed."""
     gross, payable = totals.gross, totals.payable
-    if gross is None or payable is None or payable.amount.value or not gross.amount.value:
+    if gross is None or payable is None:
+        return totals
+    if payable.amount.value == gross.amount.value:
+        return replace(totals, payable=payable.at_least(gross.confidence))
+    if payable.amount.value or not gross.amount.value:
         return totals
     named = [amount for line in lines for amount in line.amounts if amount.claims("gross")]
     if any(abs(amount.value) > abs(gross.amount.value) for amount in named):
@@ -76,12 +138,24 @@ def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model |
         return _with_gross(totals, gross.at_most(_DOUBTED)) if proved else totals
     tried = find_totals(_as_total(lines, value), exempt)
     if tried.gross and tried.gross.amount.value == value and tried.ties and not tried.contradicts:
-        return tried
+        return (
+            _proved(tried, "contained tax" in evidence)
+            if proved and (gross is None or gross.confidence <= _DISPUTED)
+            else tried
+        )
     if gross is None:
         return replace(totals, gross=agreed if proved and evidence - {"again"} else proposed)
     if gross.confidence <= _DISPUTED or (gross.confidence <= _DOUBTED and likelihood >= _CLEAR):
         return replace(totals, gross=proposed, ties=False, contradicts=totals.contradicts or totals.ties)
     return totals if totals.ties else replace(totals, gross=gross.at_most(_DISPUTED))
+
+
+def _proved(totals: Totals, by_rate: bool) -> Totals:
+    """Totals that tie, of which both readers' evidence proves the total, and a printed rate the tax in it."""
+    gross = totals.gross.at_least(_AGREED) if totals.gross else None
+    net = totals.net.at_least(_AGREED) if by_rate and totals.net else totals.net
+    tax = totals.tax.at_least(_AGREED) if by_rate and totals.tax else totals.tax
+    return replace(totals, gross=gross, net=net, tax=tax)
 
 
 def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterator[str]:
@@ -97,11 +171,32 @@ def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterato
         yield "articles"
     if any(value - other in values for other in values if 0 < value - other < value * _HIGHEST_TAX_SHARE):
         yield "net and tax"
+    named = {role: {sign * one.value for one in money if one.claims(role)} for role in ("net", "line_total", "tax")}
+    if len(named["tax"]) == 1 and value - max(named["tax"]) in (named["net"] | named["line_total"]) - {value}:
+        yield "named net and tax"
+    if any(_ends_block(lines, amount) for amount in printed):
+        yield "block"
     rates = {rate for line in lines for rate in line.percentages if rate > 0}
     if any(abs(value * rate / (100 + rate) - other) <= _CENT for rate in rates for other in values):
         yield "contained tax"
     if any(given - back == value for given, back in cash_of(money) if back):
         yield "cash"
+
+
+def _ends_block(lines: Sequence[AmountLine], total: Amount) -> bool:
+    """Whether a total is the sum of what stands line by line above it, from what is called a subtotal on: with taxes,
+    charges and tips."""
+    added = Decimal(0)
+    for line in reversed([line for line in lines if line.number < total.line]):
+        money = [amount for amount in line.amounts if amount.money]
+        if not money:
+            continue
+        if len(money) > 1 or money[0].page != total.page:
+            return False
+        added += money[0].value
+        if money[0].claims("line_total") or money[0].claims("net"):
+            return added == total.value != money[0].value
+    return False
 
 
 def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:

@@ -145,3 +145,17 @@ def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
     for amount in [amount for amount in money if amount.claims("tendered")][:12]:
         for back in change:
             yield amount.value, back
+
+
+def is_subtotal(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether an amount is called a subtotal and nothing else, and a tax that no printed rate takes out of it stands
+    below: what was to be paid is more."""
+    money = [amount for line in lines for amount in line.amounts if amount.money]
+    named = [amount for amount in money if amount.value == value and max(amount.roles.values(), default=0) >= CLAIM]
+    if not named or not all(amount.claims("line_total") for amount in named):
+        return False
+    below = [amount.value for amount in money if amount.claims("tax") and amount.line > named[0].line and amount.value]
+    rates = {rate for line in lines for rate in line.percentages if rate > 0}
+    return bool(below) and not any(
+        abs(value * rate / (100 + rate) - tax) <= _LARGEST_ROUNDING / 5 for rate in rates for tax in below
+    )

@@ -90,7 +90,7 @@ def usual_rates() -> tuple[Decimal, ...]:
 def _parts(line: AmountLine, total: Decimal) -> Iterator[_Part]:
     sign = 1 if total > 0 else -1
     money = [one for one in line.amounts if one.money and one.value * sign >= 0][:_MOST_AMOUNTS]
-    plain = [abs(one.value) for one in line.amounts if one.currency is None and 0 < abs(one.value) <= 30]
+    plain = [abs(one.value) for one in line.amounts if one.currency is None and 1 <= abs(one.value) <= 30]
     printed = [rate for rate in line.percentages if rate <= 30]
     for base, tax, whole in permutations(money, 3):
         if base.value + tax.value != whole.value or not base.value:

@@ -13,6 +13,7 @@ from typing import Any
 from babel.dates import get_month_names
 
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+from invoice_pipelines.workshop.misreading import recognized
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import RARE, WORDINGS, Wording
 
 CENT = Decimal("0.01")
@@ -289,33 +290,9 @@ def receipt(seed: int) -> Made:
     return Made("receipt", (sheet.page(),), {"issue_date": day, "gross_amount": paid})
 
 
-_CONFUSED = {"l": "I", "I": "l", "O": "0", "ü": "u", "é": "e", "S": "5", "n": "ri"}
-
-
 def as_recognized(made: Made, seed: int) -> Made:
-    """The same document as an OCR engine reads a scan: words glued and a little out of line, letters confused."""
+    """The same document as an OCR engine reads a scan."""
     rng = Random(f"ocr-{seed}")
     slope = rng.uniform(-0.004, 0.004)
-    pages = []
-    for page in made.pages:
-        words: list[Word] = []
-        for word in page.words:
-            text = word.text
-            if rng.random() < 0.02 and text.isalpha():
-                index = rng.randrange(len(text))
-                text = text[:index] + _CONFUSED.get(text[index], text[index]) + text[index + 1 :]
-            shift = slope * word.box[0] + rng.uniform(-0.4, 0.4)
-            box = (word.box[0] + rng.uniform(-0.5, 0.5), word.box[1] + shift, word.box[2], word.box[3] + shift)
-            last = words[-1] if words else None
-            close = (
-                last is not None
-                and abs(last.box[1] - box[1]) < 2
-                and 0 <= box[0] - last.box[2] < 0.5 * (box[3] - box[1])
-            )
-            if last is not None and close and rng.random() < 0.15:
-                glued = (last.box[0], min(last.box[1], box[1]), box[2], max(last.box[3], box[3]))
-                words[-1] = Word(last.text + text, glued, 1, 0.97)
-            else:
-                words.append(Word(text, box, 1, rng.uniform(0.95, 1.0)))
-        pages.append(replace(page, words=tuple(words), engine="rapidocr 3"))
+    pages = (recognized(page, rng, slope=slope, glued=0.15, misread=0.012, engine="rapidocr 3") for page in made.pages)
     return replace(made, pages=tuple(pages))
