@@ -13,6 +13,7 @@ from invoice_pipelines.intake.validation.identifiers import identifier_violation
 from invoice_pipelines.intake.validation.own_rules import broken
 
 _SURE = 0.95
+_LIKELY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Unsure:
 def unasked(reading: Reading, unsure: Mapping[str, Unsure], home: str | None) -> dict[str, Violation]:
     """Of the unsure fields those that are not asked for, each with the remark that says why (IP-READ-02).
 
-    The number of a simplified invoice. The name of a seller whose VAT id is sure. Net amount and VAT where the total is
+    The number of a simplified invoice. The likely name of a seller whose VAT id is sure. Net amount and VAT where the total is
     sure and a rate makes them of it. `home` is the country of the organization.
     """
     found: dict[str, Violation] = {}
@@ -36,7 +37,7 @@ def unasked(reading: Reading, unsure: Mapping[str, Unsure], home: str | None) ->
         why = f"{small.limit} {small.currency}, {small.source}"
         reason = (f"up to {why}, a simplified invoice will do", f"bis {why} genügt eine Kleinbetragsrechnung")
         found["number"] = _remark("number", unsure["number"], reason)
-    if "seller.name" in unsure and _is_known_by_vat_id(reading):
+    if "seller.name" in unsure and unsure["seller.name"].confidence >= _LIKELY and _is_known_by_vat_id(reading):
         reason = ("its VAT id is sure", "seine USt-IdNr. ist sicher")
         found["seller.name"] = _remark("seller.name", unsure["seller.name"], reason)
     if "gross_amount" not in unsure and tax_is_proved(reading):

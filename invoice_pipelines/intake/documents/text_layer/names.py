@@ -18,6 +18,7 @@ _TOWN_FIRST = re.compile(
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _SHORT_FORM = 2
+_LONGEST = 9  # words
 _BEFORE = frozenset({"der", "die", "das", "des", "dem", "bei", "durch", "by", "from", "to", "par", "por"})
 
 
@@ -62,7 +63,8 @@ def company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
         form = key(word.text)
         short = len(form) <= _SHORT_FORM and not word.text.startswith(("e.", "a."))
         written = word.text.isupper() if short else word.text[0].isupper() or word.text.startswith(("e.", "a."))
-        if index and form in vocabulary.legal_forms and written:
+        numbered = index + 1 < len(words) and words[index + 1].text.isdigit()  # "Sweden SE 516405399201"
+        if index and form in vocabulary.legal_forms and written and not (short and numbered):
             last = index + 1
     named = [word.text for word in words[:last] if key(word.text) not in vocabulary.legal_forms | {"co", "und"}]
     article = bool(named) and (named[0].isdigit() or any("%" in text for text in named))
@@ -70,7 +72,9 @@ def company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
     first = max(
         (i + 1 for i, w in enumerate(words[: max(last - 2, 0)]) if w.text in _BEFORE or w.text.endswith(":")), default=0
     )
-    if not any(map(key, named)) or article or last - first > 9:
+    if last - first > _LONGEST:  # a sentence before it: "... um 13:27 Uhr. DB Fernverkehr AG"
+        first = max((index + 1 for index in range(last - 2) if words[index].text.endswith(".")), default=first)
+    if not any(map(key, named)) or article or last - first > _LONGEST:
         return None
     return name_of(words[first:last], vocabulary, 0.7)
 

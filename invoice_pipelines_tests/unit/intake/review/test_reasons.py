@@ -133,8 +133,8 @@ def test_a_simplified_invoice_on_paper_needs_no_number(
     assert told == ([Severity.INFORMATION] if passes else [])
 
 
-def test_a_seller_whose_vat_id_is_sure_is_not_asked_for_by_name() -> None:
-    reading = on_paper(seller_name=0.2)
+def test_a_likely_seller_whose_vat_id_is_sure_is_not_asked_for_by_name() -> None:
+    reading = on_paper(seller_name=0.79)
     nameless = dataclasses.replace(reading, seller=Party(name="Muster GmbH"))
     assert codes(judged(nameless)[1]) == [(LOW_CONFIDENCE, "seller.name")]
 
@@ -146,6 +146,8 @@ def test_a_seller_whose_vat_id_is_sure_is_not_asked_for_by_name() -> None:
     assert judged(with_vat_id("DE136695976", 0.97)) == (Judgement.VALID, ())
     assert (LOW_CONFIDENCE, "seller.name") in codes(judged(with_vat_id("DE136695976", 0.9))[1])
     assert (LOW_CONFIDENCE, "seller.name") in codes(judged(with_vat_id("DE136695977", 0.97))[1])
+    # "Room Number", and the VAT id of a hotel
+    assert codes(judged(on_paper(seller_name=0.7))[1]) == [(LOW_CONFIDENCE, "seller.name")]
 
 
 def test_an_unsure_number_of_a_simplified_invoice_is_not_asked_for_and_that_of_one_to_be_paid_is() -> None:

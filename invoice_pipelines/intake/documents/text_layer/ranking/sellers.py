@@ -21,6 +21,7 @@ from invoice_pipelines.intake.documents.text_layer.page.layout import Line
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import shares
+from invoice_pipelines.intake.documents.text_layer.ranking.words import are_words
 
 WEIGHTS = "sellers.json"
 NONE = ("none",)
@@ -39,6 +40,10 @@ _PAPER = re.compile(
     r"(?i)receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
     r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
 )
+_STREET = re.compile(
+    r"(?i)\b(?:rue|route|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
+    r"plac|ulica|ul|weg|allee|platz|gade|gata|laan|straat|str)\b|stra(?:ss|ß)e|(?:gasse|gatan|gade|straat|weg|platz|str)\b"
+)
 # What a shop is, and not what it is called: "Pizzeria", "Indian Restaurant".
 _KIND = re.compile(
     r"(?i)(?:the|zum|zur|la|el|il|le|&|und|and|y|e|et|indian|indisches?|italian|argentini\w*|asia\w*|thai|sushi|fresh|super|new|"
@@ -56,7 +61,8 @@ _BORNE_OUT = _LABELLED | frozenset(
     {"company", "town below", "phone below plain", "identifier near plain", "of a site", "label seller"}
     | {"at both ends", "times=2", "times=3"}
 )
-_UNSURE, _SURE = 0.5, 0.8
+_PLACED = frozenset({"town below", "street below", "phone below plain", "company"})
+_MISREAD, _UNSURE, _SURE = 0.3, 0.5, 0.8
 _STEPS = (1, 2, 4, 8)
 _LONG = 4
 _WELL = (0.9, 0.95, 0.98, 0.99)
@@ -73,26 +79,47 @@ class Name:
 
 def ranked_sellers(names: Sequence[Name], weights: Mapping[str, float] | None = None) -> list[Found[str]]:
     """The names by how likely they are the seller's, which is their confidence. A company that is labelled so is sure;
-    a name that nothing bears out is not, though it may be the only one: a heading, or one that was misread."""
-    found = []
-    for name, likelihood in zip(names, likelihoods([name.features for name in names], weights), strict=True):
-        sure = likelihood if _is_borne_out(frozenset(name.features)) else min(likelihood, _UNSURE)
-        if "company" in name.features and _LABELLED.intersection(name.features):
-            sure = max(sure, _SURE * min(word.confidence for word in name.found.words))
-        found.append(replace(name.found, confidence=round(sure, 3)))
-    return sorted(found, key=lambda name: -name.confidence)
+    a name that nothing bears out is not, though it may be the only one: a heading, or one that was misread. Names of
+    which one is part of the other ("dm", "dm-drogerie markt") are no rivals."""
+    ranked = []
+    shares_of = likelihoods([name.features for name in names], weights)
+    for name, likelihood in zip(names, shares_of, strict=True):
+        said = frozenset(name.features)
+        known = key(name.found.value)
+        same = (other for one, other in zip(names, shares_of, strict=True) if _is_part(known, key(one.found.value)))
+        most = 1.0 if _is_borne_out(said) else _MISREAD if _may_be_misread(said) else _UNSURE
+        sure = min(sum(same), most)
+        if "company" in said and _LABELLED & said:
+            sure = likelihood = max(sure, _SURE * min(word.confidence for word in name.found.words))
+        ranked.append((likelihood, replace(name.found, confidence=round(sure, 3))))
+    return [found for _, found in sorted(ranked, key=lambda one: -one[0])]
+
+
+def _is_part(one: str, other: str) -> bool:
+    return one in other or other in one
 
 
 def _is_borne_out(said: frozenset[str]) -> bool:
     """Whether more than its place speaks for a name. What was recognized may have been misread, however sure the engine
-    is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well."""
+    is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well; or
+    it is made of words, and stands over an address or beside an identifier."""
     if "printed" in said:
         return bool(_BORNE_OUT & said)
-    well = any(f"read {step}" in said for step in range(_WELL_ENOUGH, len(_WELL) + 1))
+    well = _is_read(said, _WELL_ENOUGH)
     return "site itself" not in said and (
         bool(said & {"whole in a site", "plain printed again", "company printed again"})
         or (well and bool(said & {"first in a site", "company"}))
+        or ("words" in said and (well or "company" in said) and bool(said & _PLACED))
     )
+
+
+def _may_be_misread(said: frozenset[str]) -> bool:
+    """Whether a recognized name is neither read well nor made of words, or has signs that names have not."""
+    return "printed" not in said and ("odd letters" in said or not (_is_read(said, _WELL_ENOUGH) or "words" in said))
+
+
+def _is_read(said: frozenset[str], steps: int) -> bool:
+    return any(f"read {step}" in said for step in range(steps, len(_WELL) + 1))
 
 
 def likelihoods(features: Sequence[Sequence[str]], weights: Mapping[str, float] | None = None) -> list[float]:
@@ -228,6 +255,9 @@ class _Spelled:
         yield f"{form} read {read}"
         if any(_ODD.search(word.text) for word in found.words):
             yield "odd letters"
+        if are_words(" ".join(word.text for word in found.words if key(word.text) not in forms)):
+            yield "words"
+            yield f"{form} words"
 
 
 def _nearly(one: str, other: str) -> bool:
@@ -245,6 +275,8 @@ def _form_of(text: str, is_company: bool) -> Iterator[str]:
         yield "digits"
     if _TRADE.search(text):
         yield "trade"
+    if _STREET.search(text):
+        yield "street"
     if _PAPER.search(text):
         yield "word of the paper"
     if text.isupper():
@@ -281,6 +313,8 @@ def _around(
             yield "town below"
         elif distance == 0 and any(map(str.isdigit, text)) and any(map(str.isalpha, text)):
             yield "digits below"
+        if distance < 3 and _STREET.search(text) and any(map(str.isdigit, text)):
+            yield "street below"
         if _PHONE.search(text):
             yield f"phone below {form}"
     if any(is_town(text) for text in islice(_column(lines, line, found.words[0].box, -1), 2)):

@@ -34,6 +34,8 @@ ADDRESS = "Hauptstraße 5; 04109 Leipzig; Tel. 0341 123456"
         (f"JIM BECK; {ADDRESS}; www.jim-beck.de", "JIM BECK"),
         (f"Goldhahn; {ADDRESS}; Ihr Besuch bei Goldhahn", "Goldhahn"),
         (f"Goldhahn GmbH; {ADDRESS}", "Goldhahn GmbH"),
+        (f"Indian Crown; {ADDRESS}", "Indian Crown"),  # words
+        (f"Altstadt Drogerie; {ADDRESS}", "Altstadt Drogerie"),
     ],
 )
 def test_a_name_that_the_page_bears_out_is_sure(text: str, name: str) -> None:
@@ -48,6 +50,9 @@ def test_a_name_that_the_page_bears_out_is_sure(text: str, name: str) -> None:
         (f"Coldhahn; {ADDRESS}; www.goldhahn.de", 1.0),  # one of them is misread
         (f"Goldhahn; {ADDRESS}", 1.0),  # nothing says that it is not Goldhahm
         (f"Goldhahn CimbH; {ADDRESS}", 1.0),
+        (f"Altstadt Drogerle; {ADDRESS}", 1.0),
+        (f"Altstadt Drogerie; {ADDRESS}", 0.9),
+        ("Indian Crown", 1.0),  # a heading, as far as the page tells
         (f"Goldhahn GmbH; {ADDRESS}", 0.9),
     ],
 )
@@ -58,3 +63,15 @@ def test_a_name_that_may_be_misread_is_not_sure(text: str, confidence: float) ->
 def test_a_company_is_named_without_the_words_before_it() -> None:
     text = f"Sitz der Goldhahn GmbH; {ADDRESS}; UID Nr. DE811125224"
     assert seller(text)[0] == "Goldhahn GmbH"
+
+
+def test_a_company_is_found_behind_a_sentence_and_not_in_a_list_of_vat_ids() -> None:
+    sentence = "Die Buchung Ihres Tickets erfolgte am 12.03.2024 um 18:30 Uhr. Goldhahn Fernverkehr AG"
+    assert seller(f"Ticket; {sentence}; {ADDRESS}")[0] == "Goldhahn Fernverkehr AG"
+    assert seller("VAT no. Sweden SE 516405399201; Denmark 32083927")[0] != "Sweden SE"
+
+
+def test_two_names_of_which_one_is_part_of_the_other_are_no_rivals() -> None:
+    alone, together = (seller(f"{first}Altstadt Drogerie; {ADDRESS}") for first in ("", "Altstadt; "))
+    assert together[0] in ("Altstadt", "Altstadt Drogerie")
+    assert min(alone[1], together[1]) >= _BORNE_OUT
