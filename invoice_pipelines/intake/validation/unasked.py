@@ -29,8 +29,8 @@ class Unsure:
 def unasked(reading: Reading, unsure: Mapping[str, Unsure], home: str | None) -> dict[str, Violation]:
     """Of the unsure fields those that are not asked for, each with the remark that says why (IP-READ-02).
 
-    The number of a simplified invoice. The likely name of a seller whose VAT id is sure. Net amount and VAT where the total is
-    sure and a rate makes them of it. `home` is the country of the organization.
+    The number of a simplified invoice. The likely name of a seller whose VAT id is sure. Net amount and VAT where the
+    total is sure and a rate makes them of it. `home` is the country of the organization.
     """
     found: dict[str, Violation] = {}
     if "number" in unsure and (small := small_amount(reading, home)):

@@ -1,7 +1,7 @@
 """Which words are words: some hundred thousand that ten languages use, names of people and towns among them.
 
-An engine that misreads a letter of a word seldom makes another word of it ("drogerle"). The words themselves are not kept,
-but a filter of bits (Bloom's) that tells a word from something else, and is wrong about one in a hundred of the latter.
+An engine that misreads a letter of a word seldom makes another word of it ("drogerle"). The words themselves are not
+kept, but a filter of bits (Bloom's) that takes about one in a hundred of other strings for a word.
 """
 
 from __future__ import annotations
