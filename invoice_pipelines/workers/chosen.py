@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from dagster._core.execution.compute_logs import redirect_to_file
 from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext, RunLauncher
-from dagster._core.storage.compute_log_manager import ComputeLogManager
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType, ComputeLogManager
+from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._serdes import ConfigurableClassData
+from dagster._utils import ensure_file, touch_file
 
 from invoice_pipelines.settings import SettingsError, load_settings
 from invoice_pipelines.workers.shared import is_beyond_this_machine
@@ -53,4 +57,23 @@ class ChosenComputeLogs(NoOpComputeLogManager):
         settings = load_settings()
         if is_beyond_this_machine(settings):
             return NoOpComputeLogManager(inst_data)
-        return LocalComputeLogManager(str(settings.home.absolute() / "storage"), inst_data=inst_data)
+        kept = LocalComputeLogManager if settings.log_format == "json" else FilesAlone  # collectors read the logs
+        return kept(str(settings.home.absolute() / "storage"), inst_data=inst_data)
+
+
+class FilesAlone(LocalComputeLogManager):
+    """What a run prints stands in its files, which the UI shows, and not in the log of its parent as well: for that
+    Dagster starts four processes in each run, two of them Python.
+    """
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext, None, None]:
+        """Sends what this process prints to files for the length of the block."""
+        printed, complained = (
+            self.get_captured_local_path(log_key, IO_TYPE_EXTENSION[kind])
+            for kind in (ComputeIOType.STDOUT, ComputeIOType.STDERR)
+        )
+        ensure_file(printed)
+        with redirect_to_file(sys.stdout, printed), redirect_to_file(sys.stderr, complained):
+            yield CapturedLogContext(log_key)
+        touch_file(self.complete_artifact_path(log_key))  # type: ignore[no-untyped-call]  # the UI asks no more then
