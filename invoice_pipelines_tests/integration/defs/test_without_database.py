@@ -49,6 +49,7 @@ def test_sensors_skip_and_make_no_server_where_none_runs(
     assert not (tmp_path / "postgresql").exists()
 
 
+@pytest.mark.direct  # a superuser logs in, whom no pooler that drops start-up options lets through
 def test_sensors_and_schedules_skip_where_the_database_is_not_migrated(
     defs: dg.Definitions, kept_instance: dg.DagsterInstance, server: EmbeddedServer, configure: Callable[..., None]
 ) -> None:

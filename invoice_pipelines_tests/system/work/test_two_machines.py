@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import Engine, text
 
 from invoice_pipelines.database import create_app_engine, create_login_engine
 from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.support.delivery.press import open_press
-from invoice_pipelines_tests.support.server import REDIS
-from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
+from invoice_pipelines_tests.support.server import REDIS, free_ports
+from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, only_at_full_size, size
 from invoice_pipelines_tests.system.work.machines import DATABASE, Machine, network
-from invoice_pipelines_tests.system.work.test_warm_workers import wait
+from invoice_pipelines_tests.system.work.test_warm_workers import ABROAD, QUICK, wait
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -79,3 +83,63 @@ def test_what_one_machine_keeps_the_other_one_reads(tmp_path: Path) -> None:
             wait("it takes runs", ready.exists, 120)
             worker.terminate()
             assert worker.wait(60) == 0, other.said()
+
+
+@only_at_full_size
+def test_a_worker_that_was_cut_off_for_two_minutes_finds_its_work_done_and_takes_more(tmp_path: Path) -> None:
+    """From Redis and PostgreSQL at once. Dagster is on a machine of its own, and another worker on a third one."""
+    with network(tmp_path, 3) as found, ExitStack() as stack:
+        dagster, one, other = found.machines
+        create_database(found.ground.url("postgres"), DATABASE)
+        create_database(found.ground.url("postgres"), f"{DATABASE}_dagster")
+        quick = {**QUICK, **free_ports()}
+        for machine in found.machines:
+            machine.environment.update(quick)
+        stack.enter_context(dagster.running("up"))
+        wait("all has started", lambda: "Ctrl-C" in dagster.said(), 240)
+        dagster.run("organizations", "add", "acme", "--name", "acme", *ABROAD)
+        business = create_login_engine(found.ground.url(DATABASE))
+        records = create_login_engine(found.ground.url(f"{DATABASE}_dagster"))
+        stack.callback(business.dispose)
+        stack.callback(records.dispose)
+
+        def rows(statement: str, engine: Engine = business) -> list[Any]:
+            with engine.connect() as session:
+                return list(session.execute(text(statement)))
+
+        def are_exported(count: int) -> bool:
+            return rows("select status, count(*) from intake.received_invoice group by status") == [("EXPORTED", count)]
+
+        ready = one.home / "ready"
+        stack.enter_context(one.running("worker", "--processes", "1", "--ready-file", str(ready)))
+        wait("it takes runs", ready.exists, 120)
+        time.sleep(12)  # for the partition
+        upload(dagster, "acme", "first")
+        wait("it is exported", lambda: are_exported(1), 120)
+
+        with business.begin() as session:
+            session.execute(text("lock table intake.verdict in access exclusive mode"))
+            upload(dagster, "acme", "cut-off")
+            held = "select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'run %'"
+            wait("the run is held", lambda: rows(held))
+            one.cut_off(True)
+            cut = time.monotonic()
+            ready = other.home / "ready"
+            second = stack.enter_context(other.running("worker", "--processes", "1", "--ready-file", str(ready)))
+            wait("another one takes runs", ready.exists, 120)
+            # The cut is between machines: PostgreSQL may not know yet that nobody waits there for its answer.
+        wait("it is exported", lambda: are_exported(2), 180)
+        print(f"exported {time.monotonic() - cut:.0f} s after the cut")
+        time.sleep(max(0, cut + 120 - time.monotonic()))
+        before = rows("select count(*) from intake.status_change")
+        one.cut_off(False)
+        second.terminate()
+        second.wait(60)
+        time.sleep(20)  # for what it might still write
+        assert rows("select count(*) from intake.status_change") == before
+        upload(dagster, "acme", "back")
+        print(f"the one that is back took {wait('it takes runs again', lambda: are_exported(3), 180):.0f} s")
+        ended = "select count(*) from runs where status not in ('SUCCESS', 'FAILURE', 'CANCELED')"
+        wait("all runs have ended", lambda: rows(ended, records) == [(0,)], 120)
+        twice = "select received_invoice_id from intake.export_invoice group by 1 having count(*) > 1"
+        assert rows(twice) == []
