@@ -10,6 +10,8 @@ import pytest
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.tables import Grid
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.encryption import make_key
+from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.support.narrow import assert_fits
@@ -39,9 +41,10 @@ def module_database(server: EmbeddedServer, template: str) -> Iterator[TestDatab
 
 @pytest.fixture(scope="module")
 def bare_terminal(module_database: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """A terminal in a home without organizations."""
-    url = module_database.app_url.render_as_string(hide_password=False)
-    return Terminal(tmp_path_factory.mktemp("home"), url)
+    """A terminal in a home without organizations, with a key, as `up` makes one."""
+    home = tmp_path_factory.mktemp("home")
+    make_key(Settings.model_validate({"DAGSTER_HOME": home}))
+    return Terminal(home, module_database.app_url.render_as_string(hide_password=False))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 from standardwebhooks import Webhook
 
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.encryption import make_key
 from invoice_pipelines.events.webhooks.sending import deliver_webhooks
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
@@ -30,7 +29,6 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def desk(terminal: Terminal) -> Terminal:
     terminal.environment["INVOICE_PIPELINES_WEBHOOK_LOCAL_ADDRESSES"] = "true"
-    make_key(Settings.model_validate({"DAGSTER_HOME": terminal.home}))  # as `up` does
     return terminal
 
 
