@@ -9,10 +9,11 @@ from invoice_pipelines.settings import Settings
 EXPRESS = "express"
 BULK = "bulk"
 QUEUES = (EXPRESS, BULK)
-"""In the order in which workers look for runs; they are called as the lanes are."""
+"""They are called as the lanes are."""
 
 CONNECT: dict[str, Any] = {
-    "queue_order_strategy": "priority",
+    # In turn: `dagster.yaml` leaves a process to express, and by priority a burst of uploads would hold up all sweeps.
+    "queue_order_strategy": "round_robin",
     "socket_connect_timeout": 5,
     "socket_timeout": 20,
     "socket_keepalive": True,
