@@ -87,7 +87,7 @@ def worker(
         bool, typer.Option("--same-machine", help="It shares the home folder with `up`, and so keys and files.")
     ] = False,
     queues: Annotated[
-        str, typer.Option(help="From which queues, with commas; it takes runs of the first before others.")
+        str, typer.Option(help="From which queues, with commas, in turn.")
     ] = ",".join(QUEUES),
     ready_file: Annotated[
         Path | None, typer.Option(help="A file to make when it takes runs, for those who start it.")
