@@ -86,9 +86,7 @@ def worker(
     same_machine: Annotated[
         bool, typer.Option("--same-machine", help="It shares the home folder with `up`, and so keys and files.")
     ] = False,
-    queues: Annotated[
-        str, typer.Option(help="From which queues, with commas, in turn.")
-    ] = ",".join(QUEUES),
+    queues: Annotated[str, typer.Option(help="From which queues, with commas, in turn.")] = ",".join(QUEUES),
     ready_file: Annotated[
         Path | None, typer.Option(help="A file to make when it takes runs, for those who start it.")
     ] = None,
