@@ -1,26 +1,39 @@
-"""Makes the filter of words from lists of them.
+"""Makes the filter of words from the lists of wordfreq.
 
-    python -m invoice_pipelines.workshop.training.words LIST...
+    uv run --with wordfreq==3.1.1 python -m invoice_pipelines.workshop.training.words
 
-A list has a word in each line. From which lists the project's own is made stands in `text_layer/ranking/words.md`.
+What these lists are and under which licence they stand is said in `text_layer/ranking/words.md`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from invoice_pipelines.intake.documents.text_layer import ranking
 from invoice_pipelines.intake.documents.text_layer.ranking.words import FILE, filter_of
 
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "cs", "sv", "da", "nb", "sh")
+LEAST = 2.5
+"""Zipf's scale: ten to this power times in a billion words."""
+LEAST_OF_SHORT = 3.0
+"""Of words of two and three letters, which a misread word is more easily taken for."""
 
-def main(lists: Annotated[list[Path], typer.Argument(help="Files with a word in each line.")]) -> None:
-    """Write the filter."""
-    words = [word for path in lists for word in path.read_text("utf-8").split()]
-    (Path(ranking.__path__[0]) / FILE).write_bytes(filter_of(words))
+
+def words_of(language: str) -> set[str]:
+    """Words of letters only that a language uses often enough."""
+    from wordfreq import available_languages, zipf_frequency
+    from wordfreq import get_frequency_dict as frequencies
+
+    wordlist = "large" if language in available_languages("large") else "small"
+    return {
+        word
+        for word in frequencies(language, wordlist)
+        if word.isalpha()
+        and len(word) > 1
+        and zipf_frequency(word, language, wordlist) >= (LEAST if len(word) > 3 else LEAST_OF_SHORT)
+    }
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    known = set().union(*(words_of(language) for language in LANGUAGES))
+    (Path(ranking.__path__[0]) / FILE).write_bytes(filter_of(known))
