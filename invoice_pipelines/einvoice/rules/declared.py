@@ -146,9 +146,10 @@ def _declarations(rule_set: RuleSet) -> Iterable[Declaration]:
 
             return (*xrechnung.RULES, *extension.RULES, *peppol.IN_XRECHNUNG)
         case RuleSet.PEPPOL:
-            from invoice_pipelines.einvoice.rules.declarations.national import countries, peppol, peppol_codes
+            from invoice_pipelines.einvoice.rules.declarations.national import countries, peppol
+            from invoice_pipelines.einvoice.rules.declarations.national.peppol import codes
 
-            return (*peppol.RULES, *peppol_codes.RULES, *countries.RULES)
+            return (*peppol.RULES, *codes.RULES, *countries.RULES)
         case RuleSet.FACTURX_MINIMUM | RuleSet.FACTURX_BASIC_WL | RuleSet.FACTURX_EXTENDED:
             from invoice_pipelines.einvoice.rules.declarations.national import factur_x, profiles
 

@@ -15,11 +15,11 @@ from invoice_pipelines.einvoice.rules.declarations.national import (
     extension,
     factur_x,
     peppol,
-    peppol_codes,
     profiles,
     xrechnung,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.countries import numbers
+from invoice_pipelines.einvoice.rules.declarations.national.peppol import codes as peppol_codes
 from invoice_pipelines.einvoice.rules.declarations.national.releases import RELEASES
 from invoice_pipelines.einvoice.rules.engine.asking import Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration

@@ -11,7 +11,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     country_rule,
     seller_address,
 )
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import own_text
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import own_text
 from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path

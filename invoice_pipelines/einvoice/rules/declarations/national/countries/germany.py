@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import BUYER, SELLER, country_rule
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import is_german
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import is_german
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, exists, says_something
 from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import (
     CARD,

@@ -13,7 +13,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.numbers im
     is_norwegian,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import Applies, country_rule
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import own_text
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import own_text
 from invoice_pipelines.einvoice.rules.declarations.national.places import AGREEMENT, BUYER, LINES, SELLER, SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, exists, is_blank, text_of
 from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated

@@ -16,7 +16,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     seller_country,
     vat_ids,
 )
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import moment
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.periods import moment
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import text_of
 from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test

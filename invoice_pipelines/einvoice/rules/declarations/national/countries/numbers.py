@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import SOURCE
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.declaring import SOURCE
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Find, declare
 from invoice_pipelines.einvoice.rules.engine.values import normalized

@@ -10,7 +10,13 @@ import re
 from datetime import date
 
 from invoice_pipelines.einvoice.code_lists import codes
-from invoice_pipelines.einvoice.rules.declarations.national.peppol import SOURCE, is_german, own_text, process
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.declaring import SOURCE
+from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import (
+    UBL_AMOUNTS,
+    is_german,
+    own_text,
+    process,
+)
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Test, declare
 from invoice_pipelines.einvoice.rules.engine.values import normalized, said
@@ -35,11 +41,6 @@ _CATEGORIES = {
     "P0111": ("VATEX-EU-J", "E"),
 }
 
-_UBL_AMOUNTS = (
-    "cbc:Amount | cbc:BaseAmount | cbc:PriceAmount | cbc:TaxAmount | cbc:TaxableAmount | cbc:LineExtensionAmount | "
-    "cbc:TaxExclusiveAmount | cbc:TaxInclusiveAmount | cbc:AllowanceTotalAmount | cbc:ChargeTotalAmount | "
-    "cbc:PrepaidAmount | cbc:PayableRoundingAmount | cbc:PayableAmount"
-)
 _UBL_DATES = "cbc:IssueDate | cbc:DueDate | cbc:TaxPointDate | cbc:StartDate | cbc:EndDate | cbc:ActualDeliveryDate"
 _CII_ADDRESSES = (
     "ram:BuyerTradeParty/ram:URIUniversalCommunication/ram:URIID | "
@@ -148,7 +149,7 @@ RULES: tuple[Declaration, ...] = (
     _peppol("CL006", Asked("cac:InvoicePeriod/cbc:DescriptionCode", _code_in("tax_point_ubl"), text_of)),
     _peppol(
         "CL007",
-        Asked(_UBL_AMOUNTS, _attribute_in("currencyID", "currencies_peppol", needed=True), attribute("currencyID")),
+        Asked(UBL_AMOUNTS, _attribute_in("currencyID", "currencies_peppol", needed=True), attribute("currencyID")),
         Asked("ram:TaxTotalAmount", _attribute_in("currencyID", "currencies_peppol"), attribute("currencyID")),
     ),
     _peppol(
