@@ -136,7 +136,7 @@ def test_a_long_account_and_vat_identifier_are_wrong_ones(length: int) -> None:
 
 def test_a_document_that_takes_too_long_is_not_passed_and_the_next_one_is_judged() -> None:
     bounds = replace(APART, seconds=1)
-    (violation,) = judge.judge(hostile.with_lines(16_000), None, bounds).violations
+    (violation,) = judge.judge(hostile.with_lines(30_000), None, bounds).violations
     assert (violation.rule, violation.severity) == ("IP-RULES-02", Severity.FATAL)
     assert violation.violation_class is ViolationClass.BUSINESS_RULE
     assert "within 1 seconds" in violation.message
