@@ -183,6 +183,22 @@ def test_extended_counts_logistics_among_the_charges_and_lets_a_cent_each_pass(s
     assert ("BR-FXEXT-CO-12" in _found(inside, Syntax.CII, factur_x.EXTENDED)) is is_broken
 
 
+@pytest.mark.parametrize("kind", ["", "<ram:TypeCode>VAT</ram:TypeCode>"], ids=["of no type", "of VAT"])
+@pytest.mark.parametrize(("indicator", "rule"), [("false", "BR-S-06"), ("true", "BR-S-07")])
+def test_basic_wl_asks_for_the_rate_of_an_allowance_whatever_its_tax_is(kind: str, indicator: str, rule: str) -> None:
+    charge = (
+        f"<ram:SpecifiedTradeAllowanceCharge><ram:ChargeIndicator><udt:Indicator>{indicator}</udt:Indicator>"
+        f"</ram:ChargeIndicator><ram:CategoryTradeTax>{kind}<ram:CategoryCode>S</ram:CategoryCode>"
+        "<ram:RateApplicablePercent>{}</ram:RateApplicablePercent></ram:CategoryTradeTax>"
+        "</ram:SpecifiedTradeAllowanceCharge>"
+    )
+    for_rate = {
+        rate: _found(_SETTLEMENT.format(charge.format(rate)), Syntax.CII, factur_x.BASIC_WL) for rate in (0, 19)
+    }
+    assert for_rate[0].keys() & {"BR-S-06", "BR-S-07"} == {rule}
+    assert not for_rate[19].keys() & {"BR-S-06", "BR-S-07"}
+
+
 def test_in_extended_only_lines_that_count_are_summed() -> None:
     line = (
         "<ram:IncludedSupplyChainTradeLineItem><ram:AssociatedDocumentLineDocument><ram:LineID>{0}</ram:LineID>"

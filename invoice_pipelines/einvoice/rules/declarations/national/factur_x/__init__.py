@@ -9,7 +9,7 @@ character in it, even a blank.
 from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
-from invoice_pipelines.einvoice.rules.declarations.national.factur_x.basic_wl import ONLY_BASIC_WL
+from invoice_pipelines.einvoice.rules.declarations.national.factur_x.basic_wl import ONLY_BASIC_WL, of_any_type
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.categories import FAMILIES, sums_of_category
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.extended import ONLY_EXTENDED
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.header import ALL_PROFILES, FROM_BASIC_WL
@@ -60,8 +60,9 @@ MINIMUM: tuple[Declaration, ...] = _profile(
     *SYNTAX,
     *(rule for family in ("G", "IC", "O", "Z") for rule in sums_of_category(family, FAMILIES[family])),
 )
-BASIC_WL: tuple[Declaration, ...] = _profile(
-    "BASIC_WL", *ALL_PROFILES, *FROM_BASIC_WL, *ONLY_BASIC_WL, *SYNTAX, *SYNTAX_FROM_BASIC_WL
+BASIC_WL: tuple[Declaration, ...] = tuple(
+    of_any_type(rule)
+    for rule in _profile("BASIC_WL", *ALL_PROFILES, *FROM_BASIC_WL, *ONLY_BASIC_WL, *SYNTAX, *SYNTAX_FROM_BASIC_WL)
 )
 EXTENDED: tuple[Declaration, ...] = _profile(
     "EXTENDED",

@@ -1,16 +1,18 @@
-"""The sums of BASIC WL: VAT totals, the tax of a rate, and charges with those for logistics."""
+"""What BASIC WL asks otherwise: VAT totals, the tax of a rate, charges for logistics, and taxes of any type."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
-from invoice_pipelines.einvoice.rules.declarations.national.factur_x.amounts import charge_sum, surcharges
+from invoice_pipelines.einvoice.rules.declarations.national.factur_x.amounts import charge_sum, says, surcharges
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.declaring import TAX, TOTALS, profile_rule
 from invoice_pipelines.einvoice.rules.declarations.national.places import SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.places import stated
+from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import cents, decimal, first_decimal, said, whole
-from invoice_pipelines.einvoice.rules.engine.walk import Node, View
+from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View
 
 
 def _tax_is_rate(node: Node, view: View) -> bool:
@@ -89,3 +91,26 @@ ONLY_BASIC_WL = (
     ),
 )
 """What BASIC WL asks of sums, as EXTENDED does not."""
+
+
+_OF_ALLOWANCES, _OF_CHARGES = ("03", "06"), ("04", "07")
+
+
+def of_any_type(rule: Declaration) -> Declaration:
+    """A rule of a VAT category as BASIC WL asks it of allowances and charges: also where a tax does not say that it is
+    VAT. Any other rule as it is."""
+    code, number = rule.about.get("code"), rule.id[-2:]
+    if code is None or number not in (*_OF_ALLOWANCES, *_OF_CHARGES):
+        return rule
+    indicator = "false" if number in _OF_ALLOWANCES else "true"
+
+    def where(tax: Node) -> bool:
+        return (
+            tax.parent is not None
+            and says(tax.parent, indicator)
+            and any(each.string == code for each in tax.kids.get("ram:CategoryCode", ()))
+        )
+
+    context = "ram:SpecifiedTradeAllowanceCharge/ram:CategoryTradeTax"
+    asked = tuple(replace(each, context=context, where=where) for each in rule.asked[Syntax.CII])
+    return replace(rule, asked={Syntax.CII: asked})
