@@ -52,7 +52,7 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
 def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
     a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
-    a subtotal, with taxes below."""
+    a subtotal with taxes below, or is a net amount though there is a tax."""
     gross, tax = totals.gross, totals.tax
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
@@ -66,7 +66,11 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         for one in expected
         for other in set(printed) - expected
     )
-    if not (beside and not expected <= set(printed)) and not is_subtotal(lines, value):
+    alone = [amounts[0] for line in lines if len(amounts := [one for one in line.amounts if one.money]) == 1]
+    nets = {amount.value for amount in alone if amount.claims("net") and not amount.claims("gross")}
+    untaxed = nets == {value} and any(amount.claims("tax") and amount.value == taken for amount in alone)
+    misread = beside and not expected <= set(printed)
+    if not misread and not (untaxed and taken) and not is_subtotal(lines, value):
         return totals
     return replace(
         totals,

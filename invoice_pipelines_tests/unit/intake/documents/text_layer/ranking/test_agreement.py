@@ -77,6 +77,11 @@ def test_where_the_readers_find_different_totals_neither_is_sure() -> None:
     assert not sure_of_total(reading)
 
 
+def test_a_total_that_is_the_net_amount_beside_a_tax_stays_unsure() -> None:
+    reading = receipt(f"{HEAD}; Milchkaffee | 5,46; Nettobetrag | 5,46; zzgl. 5 % MwSt. | 0,27; Gesamtbetrag | 5,46")
+    assert not sure_of_total(reading)
+
+
 def test_a_total_in_unknown_words_is_proposed_to_the_person() -> None:
     reading = receipt("Taverna; 12.03.2024 14:10; Kafes | 4,20; Keik | 3,90; Synolo | 8,10; Karta | 8,10")
     assert str(reading.gross_amount) == "8.10"
