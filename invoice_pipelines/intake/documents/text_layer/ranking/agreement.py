@@ -52,7 +52,7 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
 def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
     a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
-    a subtotal with taxes below, or is a net amount though there is a tax."""
+    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of."""
     gross, tax = totals.gross, totals.tax
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
@@ -70,13 +70,25 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     nets = {amount.value for amount in alone if amount.claims("net") and not amount.claims("gross")}
     untaxed = nets == {value} and any(amount.claims("tax") and amount.value == taken for amount in alone)
     misread = beside and not expected <= set(printed)
-    if not misread and not (untaxed and taken) and not is_subtotal(lines, value):
+    if not (misread or (untaxed and taken) or is_subtotal(lines, value) or _is_base(lines, value)):
         return totals
     return replace(
         totals,
         gross=gross.at_most(_DOUBTED),
         net=totals.net and totals.net.at_most(_DOUBTED),
         tax=tax and tax.at_most(_DOUBTED),
+    )
+
+
+def _is_base(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether a printed rate of an amount is a printed tax to the cent, and the tax that the amount would contain is
+    another one: so the tax is still to be added."""
+    taxes = {abs(one.value) for line in lines for one in line.amounts if one.money and one.claims("tax") and one.value}
+    rates = {rate for line in lines for rate in line.percentages if rate > 0}
+    return any(
+        abs(abs(value) * rate / 100 - tax) <= _CENT / 2 < abs(abs(value) * rate / (100 + rate) - tax)
+        for rate in rates
+        for tax in taxes
     )
 
 
