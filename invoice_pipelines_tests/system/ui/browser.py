@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -75,7 +77,7 @@ def browsing(profile: Path) -> Iterator[Page]:
     """An empty page of a browser that ends with the block."""
     assert CHROMIUM is not None
     options = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--window-size=1400,1400"]
-    process = subprocess.Popen([CHROMIUM, *options, f"--user-data-dir={profile}"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([CHROMIUM, *options, f"--user-data-dir={profile}"], stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         file = profile / "DevToolsActivePort"
         port = wait_for("the browser", lambda: file.exists() and file.read_text().split("\n")[0])
@@ -85,5 +87,5 @@ def browsing(profile: Path) -> Iterator[Page]:
         with connect(page, max_size=None, open_timeout=60) as connection:
             yield Page(connection)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # Debian's is a script that starts it: both end
         process.wait(30)
