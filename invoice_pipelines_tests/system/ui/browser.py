@@ -77,7 +77,9 @@ def browsing(profile: Path) -> Iterator[Page]:
     """An empty page of a browser that ends with the block."""
     assert CHROMIUM is not None
     options = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--window-size=1400,1400"]
-    process = subprocess.Popen([CHROMIUM, *options, f"--user-data-dir={profile}"], stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        [CHROMIUM, *options, f"--user-data-dir={profile}"], stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         file = profile / "DevToolsActivePort"
         port = wait_for("the browser", lambda: file.exists() and file.read_text().split("\n")[0])
