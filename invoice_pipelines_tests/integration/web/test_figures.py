@@ -162,9 +162,9 @@ def test_documents_are_counted_by_what_came_of_them(
 ) -> None:
     before = scrape()
     desk = open_desk(shared_database, tmp_path)
-    desk.upload(UBL.encode())
-    desk.upload(UBL.replace("<cbc:ID>2026-001<", "<cbc:ID>2026-002<").encode())
-    desk.upload(b"<html>no invoice</html>")
+    desk.upload(UBL.encode(), "first.xml")
+    desk.upload(UBL.replace("<cbc:ID>2026-001<", "<cbc:ID>2026-002<").encode(), "second.xml")
+    desk.upload(b"<html>no invoice</html>", "page.html")
     with shared_database.superuser.begin() as connection:
         connection.exec_driver_sql("alter table intake.received_invoice disable trigger user")
         connection.execute(
@@ -174,7 +174,7 @@ def test_documents_are_counted_by_what_came_of_them(
         connection.exec_driver_sql("alter table intake.received_invoice enable trigger user")
     parse_uploads(desk.intake())
     validate_invoices(desk.intake())
-    assert sorted(desk.statuses().values()) == ["FAILED"]  # all have one name
+    assert desk.statuses() == {"first.xml": "VALIDATED", "second.xml": "VALIDATED", "page.html": "FAILED"}
     now = scrape()
 
     def more(*key: str) -> float:
