@@ -34,7 +34,7 @@ from invoice_pipelines.database.access import database_urls, keep_sessions, sess
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.intake.documents.ocr.recognizer import keep_engines
 from invoice_pipelines.intake.states import INTAKE_RUN
-from invoice_pipelines.json_logs import about_run, are_wanted
+from invoice_pipelines.json_logs import JsonLines, about_run, are_wanted
 from invoice_pipelines.plain_logs import let_dagster_write_json
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work.presence import SECONDS_BETWEEN, forget_worker, note_worker
@@ -192,4 +192,7 @@ class _Stop:
 
     @staticmethod
     def _tell(what: str) -> None:
-        os.write(2, f"The worker {what}.\n".encode())  # a signal may come in the middle of a print
+        line = f"The worker {what}."
+        if are_wanted():
+            line = JsonLines().format(logging.LogRecord(__name__, logging.WARNING, "", 0, line, None, None))
+        os.write(2, f"{line}\n".encode())  # a signal may come in the middle of a print

@@ -230,6 +230,7 @@ _INDEXES = """
            coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
     from pg_index i join pg_class c on c.oid = i.indrelid
     where c.relkind = 'r' and c.relnamespace in ('billing'::regnamespace, 'work'::regnamespace)
+          and has_table_privilege(c.oid, 'select')
 """
 _MASTER_DATA = (
     """insert into billing.customer (organization_id, customer_number, name, country_code, vat_id, street, city,
