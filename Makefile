@@ -7,9 +7,9 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 # Without compiled modules every process would compile all libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Each file in one process, as what its fixtures make is made once then; in their order, so that the short ones come last.
+# Each file in one process, as what its fixtures make is made once then; in their order, the short ones last.
 # Three processes for two cores, as some tests wait for another process.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+WORKERS ?= 3
 
 .PHONY: demo up test test-pooler coverage test-slow test-full image lint format types imports docs pictures clean
 
@@ -20,20 +20,20 @@ up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 	@$(BIN)/invoice-pipelines up
 
 test: $(VENV)/.ready  ## the default tests
-	@$(BIN)/pytest -q -m "not slow" $(PARALLEL)
+	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS)
 
 coverage: $(VENV)/.ready  ## the default tests, and which lines of the product they run
 	@mkdir -p .coverage
-	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --cov --cov-report=term
+	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS) --cov --cov-report=term
 
 POOLED ?= invoice_pipelines_tests/integration
 test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
-	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --pooler $(POOLED)
+	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS) --pooler $(POOLED)
 
 # Most of these wait, hence one process more. What waits longest comes first, and only files with such tests are loaded.
 FILES_WITH = $$(grep -rl --include='test_*.py' $(1) $(addprefix invoice_pipelines_tests/,system integration unit))
 test-slow: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL) -n 4 $(call FILES_WITH,mark.slow)
+	@$(BIN)/pytest -q -m "slow and not alone" --workers 4 $(call FILES_WITH,mark.slow)
 	@$(BIN)/pytest -q -m "slow and alone" $(call FILES_WITH,mark.alone)
 
 test-full: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones as large as the promises are: about an hour

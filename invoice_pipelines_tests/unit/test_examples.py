@@ -39,7 +39,6 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     for organization in EXPECTED["organizations"]
     for document in organization["documents"]
 ]
-pytestmark = pytest.mark.xdist_group("examples")  # all are read once, not once in each process
 MORE_PICTURES = ("fax", "photo", "photo of a receipt")
 """Kinds that take seconds to recognize; a scan is read by the default tests as well, and all of them by `make demo`."""
 BY_FILE = [

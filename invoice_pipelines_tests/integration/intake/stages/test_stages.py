@@ -74,9 +74,6 @@ def run(intake: Intake) -> dict[str, Counter[str]]:
     }
 
 
-of_one_run = pytest.mark.xdist_group("stages of examples")  # not one run in each process
-
-
 @pytest.fixture(scope="module")
 def processed(
     intake_database: TestDatabase, tmp_path_factory: pytest.TempPathFactory
@@ -89,7 +86,6 @@ def processed(
     return desk, run(desk.intake())
 
 
-@of_one_run
 @pytest.mark.parametrize("file_name", list(EXPECTED))
 def test_an_example_becomes_what_is_expected(processed: tuple[Desk, Any], file_name: str) -> None:
     desk, _ = processed
@@ -123,7 +119,6 @@ def test_an_example_becomes_what_is_expected(processed: tuple[Desk, Any], file_n
             assert (getattr(row, name) or Decimal(0)) == Decimal(expected[name]), name
 
 
-@of_one_run
 def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple[Desk, Any]) -> None:
     desk, said = processed
     states = Counter(document["state"] for document in EXPECTED.values())
@@ -140,7 +135,6 @@ def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple
     assert status_counts(desk.engine)[desk.organization_id] == found.by_status
 
 
-@of_one_run
 def test_a_second_run_changes_nothing(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
 
@@ -161,7 +155,6 @@ def test_a_second_run_changes_nothing(processed: tuple[Desk, Any]) -> None:
     assert everything() == before
 
 
-@of_one_run
 def test_all_promises_are_kept(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
     with desk.scope() as connection:
@@ -179,7 +172,6 @@ def read_again(file_name: str) -> Reading:
     return read_document((EXAMPLES / SLUG / file_name).read_bytes(), file_name)
 
 
-@of_one_run
 def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
     adapter = TypeAdapter(Reading)
@@ -199,7 +191,6 @@ def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[D
         assert str(stored.gross_amount) == str(read.gross_amount)
 
 
-@of_one_run
 def test_every_line_and_tax_of_a_document_is_a_row(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
     for row in desk.rows("select id, file_name from public.received_invoice where status = 'EXPORTED'"):
@@ -246,7 +237,6 @@ def test_every_verdict_names_its_rules_and_every_violation_its_message_in_two_la
     assert fatal == {verdict.id for verdict in verdicts if not verdict.is_valid}
 
 
-@of_one_run
 def test_the_export_files_hold_the_exported_invoices_and_no_others(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
     rows = [

@@ -33,7 +33,6 @@ FLOOR = {"number": 0.95, "date": 0.95, "seller": 0.92, "net": 0.96, "tax": 0.96,
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.xdist_group("text layers of the corpus"),  # read once, not once in each process
     pytest.mark.skipif(not EXPECTED.exists(), reason="the shared corpus of real documents is not there"),
 ]
 
