@@ -185,6 +185,7 @@ def test_what_does_not_fit_into_the_database_is_the_callers(site: Site, client: 
     assert "nowhere" not in answer.text
 
 
+@pytest.mark.direct  # limits of a test's own are start-up options, which the pooler drops
 def test_a_lock_that_is_not_to_be_had_in_time_means_try_again(site: Site, client: httpx.Client) -> None:
     with site.database.superuser.begin() as connection:
         connection.exec_driver_sql("lock table work.batch_job in access exclusive mode")

@@ -74,6 +74,7 @@ def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: Books, b
     assert invoice_of(books, "5301").status == "issued"
 
 
+@pytest.mark.direct  # limits of a test's own are start-up options, which the pooler drops
 def test_a_form_that_is_sent_twice_at_the_same_instant_is_done_once_and_leads_both_to_what_came_of_it(
     books: Books,
 ) -> None:

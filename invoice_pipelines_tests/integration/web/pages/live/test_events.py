@@ -128,6 +128,7 @@ def test_an_open_page_is_no_sign_that_somebody_is_there(site: Site) -> None:
     work(site, site.a)
 
 
+@pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
 def test_nobody_is_asked_for_while_nobody_watches(site: Site) -> None:
     def sessions() -> int:
         with site.database.superuser.connect() as connection:
