@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from threading import Event
 
 from invoice_pipelines.intake.documents.ocr.engine import (
@@ -154,7 +154,8 @@ class OcrPool:
         self._places = places or places_of_this_machine(processes)
         self._closed = Event()
         self._processes = [_Process(spec, bounds or PoolBounds(), self._places) for _ in range(max(processes, 1))]
-        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        # The last one first: page after page is read by the process that has its engine loaded, not by all in turn.
+        self._idle: LifoQueue[_Process] = LifoQueue()
         for process in self._processes:
             self._idle.put(process)
         # No queue: each waits for what its process makes of a page. The engine of `work` hands out what is to be read.

@@ -201,6 +201,18 @@ def test_a_kept_engine_is_not_loaded_again(kept: Places) -> None:
     assert not is_alive(pid), "one engine is kept, and no more"
 
 
+def test_page_after_page_is_read_by_the_process_that_has_its_engine_loaded(
+    kept: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "places_of_this_machine", lambda _: Places(2, kept.folder, wait_seconds=30))
+    for _ in range(2):
+        with open_recognizer(SPEC, 2) as pool:
+            for _ in range(2):
+                assert "Rechnung" in text(next(iter(pool.recognize([page(1)]))))
+    (kept_pool,) = recognizer._kept.values()
+    assert len(kept_pool.process_ids()) == 1
+
+
 def test_a_kept_engine_gives_way_to_whoever_waits_for_its_place_and_comes_back(kept: Places) -> None:
     (pid,) = ids_of_a_use()
     with OcrPool(SPEC, 1, places=kept) as other:
