@@ -1,4 +1,4 @@
-"""The command `bench`."""
+"""The command `bench`, and those that make of what it found what `docs/scale.md` shows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.workshop.bench.benches import BENCHES, OPTIONS, run_bench
+from invoice_pipelines.workshop.bench.installation.bill import Prices, as_table, bill
 from invoice_pipelines.workshop.bench.installation.drawing import drawing
 from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult
 
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command()(bench)
     app.command("draw-scale")(draw_scale)
+    app.command("bill-scale")(bill_scale)
 
 
 def bench(
@@ -70,6 +72,19 @@ def draw_scale(
 ) -> None:
     """Draw what `bench scale --json` found: the day of many organizations."""
     picture.write_text(drawing(json.loads(found.read_text("utf-8"))), "utf-8")
+
+
+def bill_scale(
+    found: Annotated[Path, typer.Argument(help="What `bench scale --json` printed.")],
+    cpu_hour: Annotated[float, typer.Option(help="Price of a CPU for an hour.", min=0)],
+    memory_hour: Annotated[float, typer.Option(help="Of a gigabyte of memory for an hour.", min=0)],
+    database_month: Annotated[float, typer.Option(help="Of a gigabyte in PostgreSQL for a month.", min=0)],
+    files_month: Annotated[float, typer.Option(help="Of a gigabyte in the storage of files for a month.", min=0)],
+    currency: Annotated[str, typer.Option(help="In which the prices are.")] = "USD",
+) -> None:
+    """Print what a million documents cost, as a table of Markdown, by what bench scale --json found and your prices."""
+    prices = Prices(cpu_hour, memory_hour, database_month, files_month)
+    sys.stdout.write(as_table(bill(json.loads(found.read_text("utf-8")), prices), currency) + "\n")
 
 
 def _show(result: BenchResult) -> None:
