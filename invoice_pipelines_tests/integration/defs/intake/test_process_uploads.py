@@ -113,6 +113,8 @@ def test_a_run_goes_on_at_the_export_that_failed_and_exports_nothing_twice(kept_
     assert worked(failed) == AT_ONCE[:3] + RECOGNIZED[:3]
     assert house.statuses("acme") == {"good.xml": "VALIDATED"}
     exports.unlink()
+    kept_here = Path(house.instance.storage_directory()).glob(f"**/{failed.run_id}/**/*")
+    assert not list(kept_here), "another machine would not find it"
     again = from_failure(house, failed)
     assert again.success
     assert not {"uploads", "parse", "validate"} & set(worked(again))
