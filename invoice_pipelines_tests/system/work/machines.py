@@ -62,6 +62,7 @@ class Machine:
 
     name: str
     link: str
+    address: str
     home: Path
     environment: dict[str, str]
 
@@ -149,7 +150,8 @@ def network(folder: Path, count: int = 2) -> Iterator[Network]:
             stack.enter_context(_added("link", bridge, "type", "bridge"))
             _ip("addr", "add", f"{address}/24", "dev", bridge)
             _ip("link", "set", bridge, "up")
-            links = [_machine_link(stack, bridge, f"10.203.{number}.{place + 2}", place) for place in range(count)]
+            addresses = [f"10.203.{number}.{place + 2}" for place in range(count)]
+            links = [_machine_link(stack, bridge, each, place) for place, each in enumerate(addresses)]
         except subprocess.CalledProcessError as error:
             pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
         ground = Ground(folder / "postgresql", address)
@@ -169,12 +171,12 @@ def network(folder: Path, count: int = 2) -> Iterator[Network]:
             time.sleep(0.05)
         shared = _shared(ground, endpoint)
         machines = []
-        for name, link in links:
+        for (name, link), own_address in zip(links, addresses, strict=True):
             home, temporary = folder / name / "home", folder / name / "tmp"
             for place in (home, temporary):
                 place.mkdir(parents=True)
             own = {"DAGSTER_HOME": str(home), "TMPDIR": str(temporary)}
-            machines.append(Machine(name, link, home, {**shared, **own}))
+            machines.append(Machine(name, link, own_address, home, {**shared, **own}))
         yield Network(ground, tuple(machines))
 
 

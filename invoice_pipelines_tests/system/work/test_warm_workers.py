@@ -82,6 +82,12 @@ class Installation:
             )
             return [(row[0], row[1]) for row in found if not statuses or row[1] in statuses]
 
+    def open_runs(self) -> int:
+        """How many runs, of whatever job, have not ended."""
+        with login_session(self._server.url("invoice_pipelines_dagster")) as session:
+            unfinished = "select count(*) from runs where status not in ('SUCCESS', 'FAILURE', 'CANCELED')"
+            return int(session.execute(text(unfinished)).scalar_one())
+
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Lets no run judge an invoice."""
@@ -133,14 +139,14 @@ def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> fl
 
 
 @contextmanager
-def installed(folder: Path, dagster_yaml: Callable[[str], str] = str) -> Iterator[Installation]:
+def installed(folder: Path, dagster_yaml: Callable[[str], str] = str, *, workers: int = 2) -> Iterator[Installation]:
     """An installation that `up` runs, and that has worked."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
     environment = {**clean, **QUICK, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
-    settings = prepare_home(Settings.model_validate({"DAGSTER_HOME": folder / "home"}), workers=2) / "dagster.yaml"
+    settings = prepare_home(Settings.model_validate({"DAGSTER_HOME": folder / "home"}), workers) / "dagster.yaml"
     settings.write_text(dagster_yaml(settings.read_text("utf-8")), "utf-8")
     with (folder / "told").open("wb") as told:
-        command = [COMMAND, "up", "--workers", "2"]
+        command = [COMMAND, "up", "--workers", str(workers)]
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
         found = Installation(environment, folder / "home", folder, up)
         try:
