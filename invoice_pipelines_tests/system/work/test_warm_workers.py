@@ -139,10 +139,12 @@ def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> fl
 
 
 @contextmanager
-def installed(folder: Path, dagster_yaml: Callable[[str], str] = str, *, workers: int = 2) -> Iterator[Installation]:
+def installed(
+    folder: Path, dagster_yaml: Callable[[str], str] = str, *, workers: int = 2, **variables: str
+) -> Iterator[Installation]:
     """An installation that `up` runs, and that has worked."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
-    environment = {**clean, **QUICK, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
+    environment = {**clean, **QUICK, **variables, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
     settings = prepare_home(Settings.model_validate({"DAGSTER_HOME": folder / "home"}), workers) / "dagster.yaml"
     settings.write_text(dagster_yaml(settings.read_text("utf-8")), "utf-8")
     with (folder / "told").open("wb") as told:
