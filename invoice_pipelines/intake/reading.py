@@ -53,6 +53,14 @@ class Provenance:
     engine: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What was read of a field and is not told, as it may be wrong and nobody was asked: compared, never booked."""
+
+    value: str
+    place: Provenance | None = None
+
+
 class DiscrepancyKind(StrEnum):
     """What can be wrong between a PDF and the XML invoice that it carries, or should carry; or between a document and
     what it is taken for."""
@@ -84,6 +92,8 @@ class Reading(Invoice):
     the value stands; values from XML may leave it out, since their confidence is 1.
     `warnings` are remarks of the reader, each one sentence, such as a value that could not be understood;
     `discrepancies` weigh more: a PDF and the XML in it do not go together, or the title is not that of an invoice.
+    `withheld` are the fields that were read unsurely and that nobody is asked for (see `validation.withholding`): they
+    are left out of the invoice, with their places.
     """
 
     source: Source
@@ -94,3 +104,4 @@ class Reading(Invoice):
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     discrepancies: tuple[Discrepancy, ...] = ()
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from uuid import UUID
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.duplicates import comparable_number
+from invoice_pipelines.intake.validation.withholding import as_read, unconfirmed_seller
 
 REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "currency")
 """The fields whose lowest confidence is the confidence of the reading."""
@@ -42,7 +43,8 @@ def invoice_row(reading: Reading) -> dict[str, Any]:
         "seller_name": plain(reading.seller.name),
         "seller_vat_id": plain(reading.seller.vat_id),
         "seller_tax_id": plain(reading.seller.tax_id),
-        "seller_key": plain(seller_key(reading.seller)),
+        "seller_key": plain(seller_key(as_read(reading).seller)),
+        "unconfirmed_seller": plain(unconfirmed_seller(reading)),
         "buyer_name": plain(reading.buyer.name),
         "buyer_vat_id": plain(reading.buyer.vat_id),
         "buyer_reference": plain(reading.buyer_reference),

@@ -28,7 +28,7 @@ MOST_CHANGES = 500
 
 ROWS_OF_A_FILE = 100_000
 
-_NOT_VALUES = ("provenance", "warnings", "discrepancies")
+_NOT_VALUES = ("provenance", "warnings", "discrepancies", "withheld")
 _LONGEST_VALUE = 500
 
 COLUMNS = {
@@ -121,12 +121,13 @@ def as_people_left_it(reading: Reading, decisions: Sequence[Decision]) -> Readin
 
 
 def differences(old: Mapping[str, Any], reading: Reading, *, with_confidence: bool) -> list[Difference]:
-    """What a stored reading (as JSON) and a new one say otherwise; where it stands on a page does not count.
+    """What a stored reading (as JSON) and a new one say otherwise; where it stands on a page does not count, nor
+    whether it was left out.
 
     `with_confidence` also compares how sure the values are that a review may wait for.
     """
     new: dict[str, Any] = json.loads(json_text(reading_json(reading)))
-    before, after = dict(_flat(old)), dict(_flat(new))
+    before, after = (dict(_flat(one)) | _left_out(one) for one in (old, new))
     found = [
         Difference(field, before.get(field), after.get(field))
         for field in sorted(before.keys() | after.keys())
@@ -140,6 +141,10 @@ def differences(old: Mapping[str, Any], reading: Reading, *, with_confidence: bo
     if len(found) > MOST_CHANGES:
         found = [*found[:MOST_CHANGES], Difference(MORE, None, f"{len(found) - MOST_CHANGES} further differences")]
     return found
+
+
+def _left_out(reading: Mapping[str, Any]) -> dict[str, str]:
+    return {field: withheld["value"] for field, withheld in reading.get("withheld", {}).items()}
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

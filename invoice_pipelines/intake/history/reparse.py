@@ -42,9 +42,9 @@ from invoice_pipelines.intake.received_invoices import (
 from invoice_pipelines.intake.review.decision_log import Decision, Kind, standing_decisions_of
 from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.review.reasons import Judgement
-from invoice_pipelines.intake.rows import invoice_key, seller_key
+from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.stages import Intake, standard_of
-from invoice_pipelines.intake.stages.validating import Standard, judge_parsed, lock_numbers
+from invoice_pipelines.intake.stages.validating import judge_parsed, lock_told, told_by
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.storage import StorageError, read_blob
 from invoice_pipelines.work import Progress, Run
@@ -206,8 +206,8 @@ def _chunk(intake: Intake, current: _Pass, size: int) -> tuple[Sequence[Row[Any]
         rows = connection.execute(
             text(
                 """
-                select r.id, r.processing_version, r.status, r.seller_key, r.invoice_key, r.reading_json, u.sha256,
-                       u.file_name, e.stage as failed_stage, e.code as failed_code
+                select r.id, r.processing_version, r.status, r.seller_key, r.invoice_key, r.gross_amount, r.issue_date,
+                       r.reading_json, u.sha256, u.file_name, e.stage as failed_stage, e.code as failed_code
                 from intake.received_invoice r
                 join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
                 left join lateral (select e.stage, e.code from intake.processing_error e
@@ -291,8 +291,7 @@ def _apply(
     """Puts a reading in the place of the old one and validates it, in the caller's savepoint."""
     if row.status == Status.EXPORTED and not current.include_exported:
         return Effect.EXPORTED, None
-    numbers = {(row.seller_key, row.invoice_key), (seller_key(reading.seller), invoice_key(reading.number))}
-    lock_numbers(connection, numbers)
+    lock_told(connection, {(row.seller_key, row.invoice_key, row.gross_amount, row.issue_date), told_by(reading)})
     invoice = ask_for_reading(connection, InvoiceVersion(row.id, row.processing_version))
     if invoice is None:
         return Effect.OVERTAKEN, None

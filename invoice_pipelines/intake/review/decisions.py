@@ -47,7 +47,8 @@ from invoice_pipelines.intake.review.queue import reasons_of, store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Judgement
 from invoice_pipelines.intake.rows import json_text, reading_json
-from invoice_pipelines.intake.stages.validating import ParsedInvoice, Standard, judge_parsed, lock_parsed
+from invoice_pipelines.intake.stages.judging import Standard
+from invoice_pipelines.intake.stages.validating import ParsedInvoice, judge_parsed, lock_parsed
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work.values import one_line
 

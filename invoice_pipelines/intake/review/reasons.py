@@ -12,21 +12,21 @@ from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violatio
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.review.fields import FIELDS, field_of, place_of, shown, value_of
 from invoice_pipelines.intake.review.reason import ReviewReason
-from invoice_pipelines.intake.validation.unasked import Unsure, unasked
+from invoice_pipelines.intake.validation.unasked import Unasked, Unsure, unasked
 from invoice_pipelines.organizations import ReviewThresholds
 
 LOW_CONFIDENCE = "LOW_CONFIDENCE"
 REJECTED = "REJECTED"
 
-FOR_A_PERSON = frozenset({"IP-IBAN-02", "IP-DUP-06"})
+DUPLICATE = "IP-DUP-01"
+
+FOR_A_PERSON = frozenset({"IP-IBAN-02", DUPLICATE, "IP-DUP-06"})
 """Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, and what
 may be the same receipt once more."""
 
 FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03", "IP-TYPE-03"})
 """Warnings that a person must have seen where an invoice was read from a page: its VAT by rate, which is booked, does
 not sum up to its totals; its title is that of another document."""
-
-DUPLICATE = "IP-DUP-01"
 
 THRESHOLDS = {
     "number": "number",
@@ -69,14 +69,16 @@ def judge(
     XML says what it says: only signs of fraud go to a person, and a fatal violation fails the invoice. What was read
     from a page may have been misread: it also waits where a value is less sure than its threshold, and for each fatal
     violation. The one exception is a duplicate of which every value is sure, and that no person has seen: it fails.
-    What `not_asked` names needs no look; `home` is the country of the organization (ISO 3166-1).
+    What `not_asked` names needs no look, unless it should have been left out and was not; `home` is the country of the
+    organization (ISO 3166-1).
     `accepted` are the subjects of reasons that a person has settled. `rejection` is why a person rejected the invoice,
     where nobody decided otherwise since: a retry does not overrule that.
     """
     fatal = [violation for violation in verdict.violations if violation.severity is Severity.FATAL]
     on_pages = reading.source is not Source.XML
     doubts = list(_low_confidences(reading, thresholds)) if on_pages else []
-    skipped = not_asked(reading, thresholds, home)
+    not_to_ask = not_asked(reading, thresholds, home)
+    skipped = not_to_ask.remarks.keys() - not_to_ask.left_out
     others = [
         violation
         for violation in verdict.violations
@@ -100,11 +102,19 @@ def judge(
     return (Judgement.NEEDS_REVIEW if reasons else Judgement.VALID), tuple(reasons)
 
 
-def not_asked(reading: Reading, thresholds: ReviewThresholds, home: str | None) -> dict[str, Violation]:
+def not_asked(
+    reading: Reading, thresholds: ReviewThresholds, home: str | None, *, asks_for_sellers: bool = False
+) -> Unasked:
     """The fields that are less sure than their thresholds and that nobody is asked for all the same, each with the
     remark that belongs into its verdict. XML has none."""
     unsure = dict(_unsure(reading, thresholds)) if reading.source is not Source.XML else {}
-    return unasked(reading, unsure, home)
+    return unasked(reading, unsure, home, asks_for_sellers=asks_for_sellers)
+
+
+def seller_is_sure(reading: Reading, thresholds: ReviewThresholds) -> bool:
+    """Whether who the seller is was read surely, as far as it was read."""
+    doubted = () if reading.source is Source.XML else dict(_unsure(reading, thresholds))
+    return not ({"seller.name", "seller.vat_id"} & {*doubted, *reading.withheld})
 
 
 def _unsure(reading: Reading, thresholds: ReviewThresholds) -> Iterator[tuple[str, Unsure]]:

@@ -26,8 +26,8 @@ from invoice_pipelines.intake.review.errors import NotThere, NotUndoable, Review
 from invoice_pipelines.intake.review.learning import forget
 from invoice_pipelines.intake.review.queue import reasons_of
 from invoice_pipelines.intake.review.reasons import Judgement
-from invoice_pipelines.intake.rows import invoice_key, seller_key
-from invoice_pipelines.intake.stages.validating import Standard, judge_parsed, lock_numbers
+from invoice_pipelines.intake.stages.judging import Standard
+from invoice_pipelines.intake.stages.validating import judge_parsed, lock_told, told_by
 from invoice_pipelines.intake.states import Status
 
 _READING = TypeAdapter(Reading)
@@ -49,7 +49,7 @@ def undo(
     (ALREADY_EXPORTED) or about to be (IN_PENDING_EXPORT), or was read or judged again since (CHANGED_SINCE).
     Raises ReviewConflict where the invoice is not as it was seen, ReviewClaimed where somebody else is at it, NotThere.
     """
-    _lock_numbers_of(connection, invoice_id)
+    _lock_told_by(connection, invoice_id)
     row = connection.execute(
         text(
             """select r.status, r.processing_version, r.raw_json, u.act, u.version_before, u.version_after,
@@ -96,11 +96,11 @@ def undo(
     return Decided(status, judged.reasons, forgotten)
 
 
-def _lock_numbers_of(connection: Connection, invoice_id: UUID) -> None:
-    """Waits for those who judge invoices with the number that this one has, or had: before it is locked itself."""
+def _lock_told_by(connection: Connection, invoice_id: UUID) -> None:
+    """Waits for those who judge invoices that may be this one as it is, or was: before it is locked itself."""
     rows = connection.execute(
         text(
-            """select r.seller_key, r.invoice_key, u.reading_json
+            """select r.seller_key, r.invoice_key, r.gross_amount, r.issue_date, u.reading_json
                from intake.received_invoice r
                left join intake.review_undo u on u.organization_id = r.organization_id and u.received_invoice_id = r.id
                where r.id = :id"""
@@ -108,13 +108,8 @@ def _lock_numbers_of(connection: Connection, invoice_id: UUID) -> None:
         {"id": invoice_id},
     ).all()
     before = [_READING.validate_python(row.reading_json) for row in rows if row.reading_json is not None]
-    lock_numbers(
-        connection,
-        {
-            *((row.seller_key, row.invoice_key) for row in rows),
-            *((seller_key(reading.seller), invoice_key(reading.number)) for reading in before),
-        },
-    )
+    now = {(row.seller_key, row.invoice_key, row.gross_amount, row.issue_date) for row in rows}
+    lock_told(connection, now | {told_by(reading) for reading in before})
 
 
 def _pop(connection: Connection, invoice_id: UUID, act: int, version_before: int) -> None:

@@ -56,12 +56,17 @@ _CAME_BEFORE = """e.id <> r.id
                             where w.organization_id = e.organization_id and w.received_invoice_id = e.id
                               and w.processing_version = e.processing_version))"""
 
+_SAME_RECEIPT = f"""e.amount_key between r.amount_key and r.amount_key and e.issue_date = r.issue_date
+    and (e.source <> 'xml' or r.source <> 'xml') and {_CAME_BEFORE}
+    order by e.amount_key, e.issue_date, e.invoice_key limit 5"""
+
 EARLIER_INVOICES_SQL = f"""
     (select coalesce(jsonb_agg(distinct jsonb_build_object('id', e.id, 'invoice', jsonb_build_object(
                 'number', e.invoice_number, 'issue_date', e.issue_date, 'gross_amount', e.gross_amount::text,
                 'currency', e.currency, 'label', eu.file_name,
                 'same_content', coalesce(e.content_sha256 = r.content_sha256, false),
-                'same_seller', coalesce(e.seller_key = r.seller_key, false)))), '[]')
+                'same_seller', coalesce(e.seller_key = r.seller_key, false),
+                'sure_seller', e.unconfirmed_seller is null))), '[]')
      from ((select e.* from intake.received_invoice e
             where e.seller_key = r.seller_key and e.invoice_key between r.invoice_key and r.invoice_key
               and {_CAME_BEFORE} order by e.invoice_key)
@@ -76,12 +81,17 @@ EARLIER_INVOICES_SQL = f"""
               and e.seller_key is not null and e.issue_date = r.issue_date and {_CAME_BEFORE}
             order by e.amount_key, e.seller_key limit 5)
            union all
+           (select e.* from intake.received_invoice e where e.invoice_key is null and {_SAME_RECEIPT})
+           union all
+           (select e.* from intake.received_invoice e where e.invoice_key = r.invoice_key and {_SAME_RECEIPT})
+           union all
            (select e.* from intake.received_invoice e
             where e.content_sha256 between r.content_sha256 and r.content_sha256 and {_CAME_BEFORE}
             order by e.content_sha256 limit 5)) e
      join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)"""
 """With the same number, with the same total a few days apart, with the same total of the same day whoever made it
-(pages only, as a receipt may have no number and an unsure name), with the same content. A few do for a warning."""
+(pages only, as a receipt may have no number and an unsure name; and where one of two is on pages, those without a
+number and those with the same one), with the same content. A few do for a warning."""
 
 _OF_SELLER = f"""e.seller_key = r.seller_key and e.status in ('PARSED', 'VALIDATED', 'EXPORTED') and {_CAME_BEFORE}
     order by e.account_key, e.id limit 5"""

@@ -46,7 +46,7 @@ from invoice_pipelines.work import (
 from invoice_pipelines.work.failures import reason_of
 
 if TYPE_CHECKING:
-    from invoice_pipelines.intake.stages.validating import Standard
+    from invoice_pipelines.intake.stages.judging import Standard
 
 MEGABYTE = 1_000_000
 EXPORT_CHUNK = 5000
@@ -217,7 +217,7 @@ def validate_invoices(intake: Intake, on_progress: OnProgress | None = None, *, 
 
 def standard_of(intake: Intake) -> Standard:
     """What the organization's invoices are judged by."""
-    from invoice_pipelines.intake.stages.validating import Standard
+    from invoice_pipelines.intake.stages.judging import Standard
 
     settings = intake.organization.settings
     return Standard(

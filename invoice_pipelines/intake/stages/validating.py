@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, listed
+from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
@@ -21,17 +21,11 @@ from invoice_pipelines.intake.received_invoices import (
     mark_failed,
     mark_validated,
 )
-from invoice_pipelines.intake.review.decision_log import (
-    Decision,
-    decided,
-    rejection,
-    settled,
-    standing_decisions_of,
-)
+from invoice_pipelines.intake.review.decision_log import Decision, decided, standing_decisions_of
 from invoice_pipelines.intake.review.queue import store_reasons
-from invoice_pipelines.intake.review.reason import ReviewReason
-from invoice_pipelines.intake.review.reasons import Judgement, judge, not_asked
-from invoice_pipelines.intake.rows import seller_key
+from invoice_pipelines.intake.review.reasons import Judgement, seller_is_sure
+from invoice_pipelines.intake.rows import invoice_key, seller_key
+from invoice_pipelines.intake.stages.judging import Judged, Standard, judge_reading
 from invoice_pipelines.intake.stages.received_before import (
     EARLIER,
     EARLIER_INVOICES_SQL,
@@ -44,37 +38,11 @@ from invoice_pipelines.intake.stages.received_before import (
 from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.intake.validation.accounts import comparable_account
 from invoice_pipelines.intake.validation.content import Expectations
-from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS
-from invoice_pipelines.intake.validation.unasked import without_number
-from invoice_pipelines.intake.validation.validate import validate
-from invoice_pipelines.organizations import ReviewThresholds
+from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS, EarlierInvoice
+from invoice_pipelines.intake.validation.withholding import as_read, unconfirmed_seller
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 
 _READING = TypeAdapter(Reading)
-
-
-@dataclass(frozen=True, slots=True)
-class Standard:
-    """What the invoices of an organization are judged by.
-
-    `today` is the date in its time zone; an invoice dated more than `past_years` earlier gets a warning. `thresholds`
-    say how sure a reader must be of what no XML says. `country` is that of the organization (ISO 3166-1).
-    """
-
-    today: date
-    past_years: int
-    rules_directory: Path | None = None
-    thresholds: ReviewThresholds = field(default_factory=ReviewThresholds)
-    country: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What validation says of one invoice, and why it waits for a person where it does."""
-
-    verdict: Verdict
-    judgement: Judgement
-    reasons: tuple[ReviewReason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +78,16 @@ def judge_parsed(
 
     `on_progress` is called after each invoice: one that was made to harm may take a minute (`validation.judge`).
     """
-    parsed, decisions = _as_decided(connection, ids)
+    parsed, decisions = _as_decided(connection, ids, standard)
     judged: dict[UUID, Judged] = {}
     accounts_passed: set[tuple[str | None, str]] = set()
-    unnumbered: dict[UUID, Reading] = {}
+
+    def as_it_passed(earlier: Earlier) -> EarlierInvoice:
+        """What came earlier, as it is told since it has just passed."""
+        if earlier.id not in judged:
+            return earlier.invoice
+        told = judged[earlier.id].reading
+        return replace(earlier.invoice, number=told.number, sure_seller=unconfirmed_seller(told) is None)
 
     def may_pass(earlier_id: UUID) -> bool:
         """What came earlier and has just not passed takes no number, and makes no account known."""
@@ -122,42 +96,23 @@ def judge_parsed(
     for invoice_id, document in parsed.items():
         reading = document.reading
         account = (seller_key(reading.seller), comparable_account(reading.iban or ""))
-        skipped = not_asked(reading, standard.thresholds, standard.country)
-        if "number" in skipped:
-            reading = unnumbered[invoice_id] = without_number(reading)
+        is_sure = seller_is_sure(reading, standard.thresholds)
+        earlier = [as_it_passed(other) for other in document.earlier if may_pass(other.id)]
         others = [other.known for other in document.other_accounts if may_pass(other.id)]
         expectations = Expectations(
             today=standard.today,
             past_years=standard.past_years,
-            earlier_invoices=tuple(
-                replace(other.invoice, number=None) if other.id in unnumbered else other.invoice
-                for other in document.earlier
-                if may_pass(other.id)
-            ),
+            earlier_invoices=tuple(replace(one, sure_seller=one.sure_seller and is_sure) for one in earlier),
             other_account=others[-1] if others and account not in accounts_passed else None,
             country=standard.country,
         )
-        verdict = validate(reading, expectations, rules_directory=standard.rules_directory)
-        verdict = replace(verdict, violations=listed((*verdict.violations, *skipped.values())))
-        made = decisions.get(invoice_id, ())
-        judged[invoice_id] = Judged(
-            verdict,
-            *judge(
-                reading,
-                verdict,
-                standard.thresholds,
-                home=standard.country,
-                accepted=settled(made),
-                seen_by_a_person=bool(made),
-                rejection=rejection(made),
-            ),
-        )
+        judged[invoice_id] = judge_reading(reading, expectations, standard, decisions.get(invoice_id, ()))
         if judged[invoice_id].judgement is Judgement.VALID:
             accounts_passed.add(account)
         on_progress()
-    for invoice_id, reading in unnumbered.items():
-        if judged[invoice_id].judgement is Judgement.VALID:
-            change_reading(connection, parsed[invoice_id].version, reading)
+    for invoice_id, found in judged.items():
+        if found.judgement is Judgement.VALID and found.reading.withheld:
+            change_reading(connection, parsed[invoice_id].version, found.reading)
     _store_verdicts(connection, {invoice_id: found.verdict for invoice_id, found in judged.items()})
     store_reasons(connection, {parsed[key].version: found.reasons for key, found in judged.items()}, list(judged))
     mark_validated(
@@ -175,10 +130,11 @@ def judge_parsed(
 
 
 def _as_decided(
-    connection: Connection, ids: Sequence[UUID]
+    connection: Connection, ids: Sequence[UUID], standard: Standard
 ) -> tuple[dict[UUID, ParsedInvoice], dict[UUID, tuple[Decision, ...]]]:
     """The parsed invoices, each with what people made of its reading, and their decisions that stand."""
-    parsed = lock_parsed(connection, ids)
+    sure = max(standard.thresholds.model_dump().values())
+    parsed = lock_parsed(connection, ids, sure)
     decisions = standing_decisions_of(connection, list(parsed))
     changed: list[UUID] = []
     for invoice_id, made in decisions.items():
@@ -187,7 +143,7 @@ def _as_decided(
             change_reading(connection, parsed[invoice_id].version, reading)
             changed.append(invoice_id)
     if changed:  # with another number or seller, other invoices are the earlier ones
-        parsed |= lock_parsed(connection, changed)
+        parsed |= lock_parsed(connection, changed, sure)
     return parsed, decisions
 
 
@@ -199,29 +155,28 @@ def _reading(stored: dict[str, Any], xml: bytes | None) -> Reading:
     return replace(reading, xml=xml)
 
 
-def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, ParsedInvoice]:
+def lock_parsed(connection: Connection, ids: Sequence[UUID], sure: float = 1.0) -> dict[UUID, ParsedInvoice]:
     """The invoices that may be validated, locked to the end of the transaction, with what was received before.
 
     That is what has passed, and what waits with a smaller id, which follows the order of arrival: of two with the same
     number that wait, the later one is the duplicate. What waits for a person is not counted, as nobody knows yet
-    whether it passes: once it is decided on, what has passed meanwhile counts against it. Invoices with the same number
-    of the same seller, and without a number those of the same day and total, wait for one another, or two workers
-    could pass one each. The locks are taken by a statement of their own, so that the next one sees what was committed
-    meanwhile; in one order, so that no two workers wait in a circle.
+    whether it passes: once it is decided on, what has passed meanwhile counts against it. Invoices that may be the same
+    wait for one another (`_LOCKS`), or two workers could pass one each; from the confidence `sure` on, nothing that
+    was read of an invoice is left out. The locks are taken by a statement of their own, so that the next one sees what
+    was committed meanwhile; in one order, so that no two workers wait in a circle.
     """
     numbered = connection.execute(
         text(
-            """
-            select id, pg_advisory_xact_lock(number_lock)
-            from (select id, hashtextextended(organization_id || '/' || coalesce(seller_key || '/' || invoice_key,
-                                                                                 amount_key || '/' || issue_date), 0)
-                             as number_lock
-                  from intake.received_invoice
-                  where id = any(:ids) and status = 'PARSED'
-                  order by number_lock) parsed
+            f"""
+            select id, {_TAKE_LOCK}
+            from (select r.id, lock.*
+                  from (select id, organization_id, seller_key, invoice_key, amount_key, issue_date,
+                               coalesce(source <> 'xml' and confidence < :sure, false) as is_doubtful
+                        from intake.received_invoice where id = any(:ids) and status = 'PARSED') r {_LOCKS}
+                  order by lock.key, is_alone desc) locks
             """
         ),
-        {"ids": list(ids)},
+        {"ids": list(ids), "sure": sure},
     ).all()
     plan_by_order(connection)
     rows = connection.execute(
@@ -234,7 +189,7 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Parse
             order by r.id for update of r
             """
         ),
-        {"ids": [row.id for row in numbered], "days": A_FEW_DAYS.days},
+        {"ids": list({row.id for row in numbered}), "days": A_FEW_DAYS.days},
     )
     return {
         row.id: ParsedInvoice(
@@ -247,21 +202,50 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Parse
     }
 
 
-def lock_numbers(connection: Connection, numbers: set[tuple[str | None, str | None]]) -> None:
-    """Takes the locks of `lock_parsed` on these sellers and numbers, for what changes an invoice before it is judged:
-    else the two could wait in a circle.
+Told = tuple[str | None, str | None, Decimal | None, date | None]
+"""Key of the seller, key of the number, total and date: by what an invoice is known to have been received before."""
+
+
+def told_by(reading: Reading) -> Told:
+    """By what a reading is known again."""
+    whole = as_read(reading)
+    return seller_key(whole.seller), invoice_key(whole.number), whole.gross_amount, whole.issue_date
+
+
+def lock_told(connection: Connection, told: Collection[Told]) -> None:
+    """Takes the locks of `lock_parsed` on these, for what changes an invoice before it is judged: else the two could
+    wait in a circle.
     """
-    known = [(seller, number) for seller, number in numbers if seller is not None and number is not None]
+    sellers, numbers, totals, days = zip(*told, strict=True) if told else ((), (), (), ())
     connection.execute(
         text(
-            """select pg_advisory_xact_lock(number_lock)
-               from (select distinct hashtextextended(current_setting('app.organization_id') || '/' || seller || '/'
-                                                      || number, 0) as number_lock
-                     from unnest(cast(:sellers as text[]), cast(:numbers as text[])) as n(seller, number)
-                     order by number_lock) locks"""
+            f"""
+            select {_TAKE_LOCK}
+            from (select lock.*
+                  from (select organizations.current() as organization_id, seller_key, invoice_key,
+                               left(trim_scale(total)::text, 64) as amount_key, issue_date, true as is_doubtful
+                        from unnest(cast(:sellers as text[]), cast(:numbers as text[]), cast(:totals as numeric[]),
+                                    cast(:days as date[])) as told(seller_key, invoice_key, total, issue_date)) r
+                       {_LOCKS}
+                  order by lock.key, is_alone desc) locks
+            """
         ),
-        {"sellers": [seller for seller, _ in known], "numbers": [number for _, number in known]},
+        {"sellers": list(sellers), "numbers": list(numbers), "totals": list(totals), "days": list(days)},
     )
+
+
+_LOCKS = """
+    left join lateral (
+        select hashtextextended(r.organization_id || '/' || name, 0) as key, is_alone
+        from (values (seller_key || '/' || invoice_key, true),
+                     (invoice_key || '/' || amount_key || '/' || issue_date, true),
+                     (amount_key || '/' || issue_date, is_doubtful)) as known(name, is_alone)
+        where name is not null) as lock on true"""
+"""The locks of an invoice `r`: on its number with its seller, and with its total and date, whoever its seller is; and
+on these two alone, which must do where number or seller is left out. That one is shared by those that are sure."""
+
+_TAKE_LOCK = """case when is_alone then pg_advisory_xact_lock(key)::text
+                     else pg_advisory_xact_lock_shared(key)::text end"""
 
 
 def _store_verdicts(connection: Connection, verdicts: dict[UUID, Verdict]) -> None:

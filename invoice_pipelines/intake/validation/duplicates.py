@@ -20,7 +20,8 @@ class EarlierInvoice:
     """An invoice that the same organization has received before: from the same seller, or with the same content.
 
     `label` is how to name it to a user, such as its file name. With `same_content` its XML is the same to the byte, or
-    all words on its pages are.
+    all words on its pages are. `same_seller` compares what was read; it is not told surely without `sure_seller`: who
+    the seller is of either one was left out or is in doubt.
     """
 
     number: str | None
@@ -30,6 +31,7 @@ class EarlierInvoice:
     label: str
     same_content: bool = False
     same_seller: bool = True
+    sure_seller: bool = True
 
 
 def comparable_number(number: str) -> str:
@@ -40,18 +42,19 @@ def comparable_number(number: str) -> str:
 def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInvoice]) -> Iterator[Violation]:
     """IP-DUP-01 to -06.
 
-    The same number in the same year is the same invoice: fatal. Some sellers start anew each year, so in another year
-    it is a warning, as is another number with the same amount on the same date or a few days apart. Of the same
-    content, XML is the same invoice, whatever was read from it: fatal; pages are a warning, as a form may be reused.
-    Where one of two has no number, its date and total must do: a seller's, or anybody's, since the name of who made a
-    receipt is often read in two ways. Two equal tickets of a day are like that, too: a person tells.
+    The same number in the same year is the same invoice: fatal, where the seller is sure. Some sellers start anew each
+    year, so in another year it is a warning, as is another number with the same amount on the same date or a few days
+    apart. Of the same content, XML is the same invoice, whatever was read from it: fatal; pages are a warning, as a
+    form may be reused. Where one of two has no number, its date and total must do: a seller's, or anybody's, since the
+    name of who made a receipt is often read in two ways. Two equal tickets of a day are like that, too: a person tells.
     """
     number = comparable_number(reading.number) if reading.number else None
     for earlier in earlier_invoices:
         if number and earlier.same_seller and earlier.number and comparable_number(earlier.number) == number:
             years = {issued.year for issued in (reading.issue_date, earlier.issue_date) if issued is not None}
             rule = "IP-DUP-01" if len(years) < 2 else "IP-DUP-02"
-            yield broken(rule, "number", number=reading.number, label=earlier.label)
+            severity = None if earlier.sure_seller else Severity.WARNING
+            yield broken(rule, "number", severity, number=reading.number, label=earlier.label)
         elif _same_receipt(reading, earlier):
             yield broken("IP-DUP-06", None, label=earlier.label)
         elif earlier.same_content:
@@ -66,10 +69,14 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
 
 
 def _same_receipt(reading: Reading, earlier: EarlierInvoice) -> bool:
-    """Whether both are over the same total of the same day, and one of them has no number."""
+    """Whether both are over the same total of the same day, and nothing tells them apart: neither two numbers, nor a
+    number and two sellers that are sure."""
     if reading.issue_date != earlier.issue_date or not _same_amount(reading, earlier):
         return False
-    return reading.number is None if not earlier.same_seller else None in (reading.number, earlier.number)
+    if reading.number is None:
+        return True
+    alike = earlier.number is None or comparable_number(earlier.number) == comparable_number(reading.number)
+    return alike and (earlier.same_seller or not earlier.sure_seller)
 
 
 def _same_amount(reading: Reading, earlier: EarlierInvoice) -> bool:

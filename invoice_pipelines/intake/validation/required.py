@@ -10,6 +10,7 @@ from invoice_pipelines.einvoice.rules.xml_document import Usage, is_known, usage
 from invoice_pipelines.intake.countries import small_amount
 from invoice_pipelines.intake.reading import Format, Reading
 from invoice_pipelines.intake.validation.own_rules import broken
+from invoice_pipelines.intake.validation.withholding import unconfirmed_seller
 
 
 def required_violations(reading: Reading, home: str | None = None) -> Iterator[Violation]:
@@ -18,6 +19,7 @@ def required_violations(reading: Reading, home: str | None = None) -> Iterator[V
     Number, date, seller, currency and amount are what Section 14 (4) of the German VAT Act (UStG) and Article 226 of
     Directive 2006/112/EC ask of every invoice, and what a payment cannot do without. A simplified invoice needs no
     number (Section 33 UStDV, Article 226b); `home` is the country of the organization, where the seller's is not known.
+    A seller that was read and left out (`withholding`) is on the paper.
     """
     if not (reading.number or "").strip():
         if small := small_amount(reading, home):
@@ -26,13 +28,14 @@ def required_violations(reading: Reading, home: str | None = None) -> Iterator[V
             yield broken("IP-REQ-01", "number")
     if reading.issue_date is None:
         yield broken("IP-REQ-02", "issue_date")
-    if not _is_named(reading.seller):
+    if not _is_named(reading.seller) and unconfirmed_seller(reading) is None:
         yield broken("IP-REQ-03", "seller.name")
     if not (reading.currency or "").strip():
         yield broken("IP-REQ-04", "currency")
     if reading.gross_amount is None:
         yield broken("IP-REQ-05", "gross_amount")
-    if reading.tax_amount and not (reading.seller.vat_id or reading.seller.tax_id or _represented(reading)):
+    told = reading.seller.vat_id or reading.seller.tax_id or _represented(reading) or unconfirmed_seller(reading)
+    if reading.tax_amount and not told:
         yield broken("IP-REQ-06", "seller.vat_id")
     specification = reading.specification_identifier
     usage = usage_of(specification)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_failed, mark_parsed, retry_failed
-from invoice_pipelines.intake.stages.validating import Standard, validate_handler
+from invoice_pipelines.intake.stages.judging import Standard
+from invoice_pipelines.intake.stages.validating import validate_handler
 from invoice_pipelines.work import Chunk, Item, Outcome
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
 

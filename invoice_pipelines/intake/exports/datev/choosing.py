@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row, text
 
 from invoice_pipelines.einvoice.model import Invoice
 from invoice_pipelines.intake.exports.datev.accounts.rules import RuleSet, load_rules
-from invoice_pipelines.intake.exports.datev.accounts.suppliers import creditor_accounts
+from invoice_pipelines.intake.exports.datev.accounts.suppliers import COLLECTIVE, COLLECTIVE_NAME, creditor_accounts
 from invoice_pipelines.intake.exports.datev.bookings import are_alike, bookings_of, reversal_of
 from invoice_pipelines.intake.exports.datev.currencies import rate_of
 from invoice_pipelines.intake.exports.datev.document_numbers import LONGEST_NUMBER, document_fields, numbers_booked
@@ -31,7 +31,9 @@ from invoice_pipelines.intake.exports.datev.parts import Part, take_apart
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings, load_settings
 from invoice_pipelines.intake.exports.formats import begin_export, lock_exports
 from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.rows import seller_key
 from invoice_pipelines.intake.states import EXPORT
+from invoice_pipelines.intake.validation.withholding import unconfirmed_seller
 from invoice_pipelines.work import enqueue
 
 _AT_ONCE = 200
@@ -61,8 +63,10 @@ class _Bookable:
 
     @property
     def number(self) -> str:
-        """A simplified invoice may have none: then its date and the end of its id stand for it."""
-        return (self.invoice.number or "").strip() or f"{self.invoice.issue_date}-{self.id.hex[-8:]}"
+        """A simplified invoice may have none: then its date and the end of its id stand for it. So they do on the
+        collective account, where the numbers of different sellers would meet."""
+        own = "" if self.seller_key == COLLECTIVE else (self.invoice.number or "").strip()
+        return own or f"{self.invoice.issue_date}-{self.id.hex[-8:]}"
 
 
 def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created_by: str) -> Chosen:
@@ -186,7 +190,10 @@ def _book(
             bookable.append(_prepare(connection, row, settings, rules))
         except Refused as refused:
             refusals[row.id] = tuple(refused.refusals)
-    sellers = {item.seller_key: item.invoice.seller.name for item in bookable}
+    sellers = {
+        item.seller_key: COLLECTIVE_NAME if item.seller_key == COLLECTIVE else item.invoice.seller.name
+        for item in bookable
+    }
     accounts = creditor_accounts(connection, sellers, settings, created_by)
     these = {(accounts.get(item.seller_key), item.number) for item in bookable}
     with_account = []
@@ -259,13 +266,16 @@ def _prepare(connection: Connection, row: Row[Any], settings: DatevSettings, rul
             rate = rate_of(connection, reading)
     except Refused as refused:
         refusals += refused.refusals
-    if row.seller_key is None:
+    key = row.seller_key  # by which it is compared; what is not told of a seller opens no account
+    if unconfirmed_seller(reading) is not None:
+        key = seller_key(reading.seller) or COLLECTIVE
+    if key is None:
         refusals.append(Refusal("NO_SELLER", "The invoice names no seller (BT-27, BT-31, BT-32)."))
     if len(reading.number or "") > LONGEST_NUMBER:
         refusals.append(Refusal("NO_NUMBER", f"The invoice number is longer than {LONGEST_NUMBER} characters."))
     if refusals:
         raise Refused(*refusals)
-    return _Bookable(row.id, row.upload_id, row.seller_key, reading, parts, rate)
+    return _Bookable(row.id, row.upload_id, key, reading, parts, rate)
 
 
 def _no_account(settings: DatevSettings) -> Refusal:

@@ -17,8 +17,8 @@ from invoice_pipelines.intake.review.errors import WrongValues
 from invoice_pipelines.intake.review.fields import FIELDS
 from invoice_pipelines.intake.review.show import review_state
 from invoice_pipelines.intake.review.undo import undo
+from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.stages import intake_of, standard_of
-from invoice_pipelines.intake.stages.validating import Standard
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.web.api.intake.reviews import ReviewId
 from invoice_pipelines.web.api.intake.values import REASON_EXAMPLE, Claim, Note, Reason

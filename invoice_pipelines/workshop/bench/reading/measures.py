@@ -134,8 +134,30 @@ def wrong_values(outcomes: Iterable[Outcome], fields: Iterable[str] = FIELDS) ->
 
 
 def wrongly_passed(outcomes: Iterable[Outcome], fields: Iterable[str]) -> list[dict[str, Any]]:
-    """Each wrong value of these fields among what passed. One that is printed and was not read does no harm."""
-    return [wrong for wrong in wrong_values(passed(outcomes), fields) if wrong["read"] is not None]
+    """Each wrong value of these fields that is told of what passed. One that is printed and was not read, or was read
+    and is left out, does no harm."""
+    fields = set(fields)
+    return [
+        wrong
+        for outcome in passed(outcomes)
+        for wrong in wrong_values([outcome], fields - outcome.withheld)
+        if wrong["read"] is not None
+    ]
+
+
+def passed_without(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
+    """Of what passed, by field: how many without the value that was read, as it was unsure and is not asked for; and of
+    those that are judged, how many such values were right and how many wrong."""
+    outcomes = passed(outcomes)
+    return {
+        field: {
+            "documents": sum(field in outcome.withheld for outcome in outcomes),
+            "right": sum(field in outcome.withheld and outcome.right.get(field) is True for outcome in outcomes),
+            "wrong": sum(field in outcome.withheld and outcome.right.get(field) is False for outcome in outcomes),
+        }
+        for field in FIELDS
+        if any(field in outcome.withheld for outcome in outcomes)
+    }
 
 
 def reasons(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
@@ -165,6 +187,7 @@ def part_figures(outcomes: Sequence[Outcome], thresholds: Mapping[str, float]) -
         "labelled": len(labelled),
         "passed": len(passed(outcomes)),
         "passed_and_labelled": len(passed(labelled)),
+        "passed_without": passed_without(outcomes),
         "waiting": len(waiting(outcomes)),
         "failed": len(outcomes) - len(passed(outcomes)) - len(waiting(outcomes)),
         "waiting_and_labelled": len(waits),

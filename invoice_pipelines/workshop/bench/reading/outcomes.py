@@ -12,9 +12,9 @@ from invoice_pipelines.intake.documents.recipient import Recipient
 from invoice_pipelines.intake.documents.text_layer import reading_of
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.fields import place_of
-from invoice_pipelines.intake.review.reasons import THRESHOLDS, Judgement, judge
+from invoice_pipelines.intake.review.reasons import THRESHOLDS, Judgement
+from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
-from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, read_values
@@ -31,6 +31,7 @@ _AIDS = Aids(recognize=lambda images: (), recipient=RECIPIENT)
 class Outcome:
     """What became of a document. `right` tells of each field that is judged whether it was read right, and None where
     there was nothing to read and nothing was; `reasons` are why it waits, or the code of the error by which it failed.
+    `withheld` are the fields that were read and that the invoice passes without: they are not told to anybody.
     """
 
     document: Document
@@ -39,6 +40,7 @@ class Outcome:
     reasons: tuple[tuple[str, str | None], ...]
     values: dict[str, Any]
     right: dict[str, bool | None]
+    withheld: frozenset[str] = frozenset()
 
     @property
     def all_right(self) -> bool:
@@ -60,16 +62,17 @@ def outcome_of(document: Document, today: date) -> Outcome:
     except ReadingError as error:
         wrong = {field: is_right(field, None, accepted) for field, accepted in document.truth.items()}
         return Outcome(document, None, Judgement.FAILED, ((error.code, None),), dict.fromkeys(FIELDS), wrong)
-    verdict = validate(reading, Expectations(today=today, past_years=10))
-    judgement, reasons = judge(reading, verdict, ReviewThresholds(), home=HOME)
+    standard = Standard(today, past_years=10, country=HOME)
+    judged = judge_reading(reading, Expectations(today=today, past_years=10, country=HOME), standard)
     values = read_values(reading)
     return Outcome(
         document,
         reading,
-        judgement,
-        tuple((reason.code, reason.field) for reason in reasons),
+        judged.judgement,
+        tuple((reason.code, reason.field) for reason in judged.reasons),
         values,
         {field: is_right(field, values[field], accepted) for field, accepted in document.truth.items()},
+        frozenset(field for field, name in FIELDS.items() if name in judged.reading.withheld),
     )
 
 

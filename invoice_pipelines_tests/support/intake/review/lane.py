@@ -12,8 +12,9 @@ from invoice_pipelines.intake.review import decisions
 from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen, Typed
 from invoice_pipelines.intake.review.show import Review, review_state, show_review
 from invoice_pipelines.intake.review.undo import undo
+from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
-from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
+from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
 
 STANDARD = Standard(date(2026, 5, 1), past_years=10, country="DE")

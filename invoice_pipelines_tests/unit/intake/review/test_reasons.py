@@ -17,6 +17,7 @@ from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.review.fields import place_of, stored_value
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge, not_asked
+from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations, content_violations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
 from invoice_pipelines.intake.validation.validate import validate
@@ -31,7 +32,9 @@ TOTALS = ("net_amount", "tax_amount", "gross_amount", "payable_amount")
 def judged(
     reading: Reading, thresholds: ReviewThresholds | None = None, expectations: Expectations = EXPECTATIONS
 ) -> tuple[Judgement, tuple[ReviewReason, ...]]:
-    return judge(reading, validate(reading, expectations), thresholds or ReviewThresholds())
+    standard = Standard(expectations.today, past_years=10, thresholds=thresholds or ReviewThresholds())
+    found = judge_reading(reading, expectations, standard)
+    return found.judgement, found.reasons
 
 
 def codes(reasons: tuple[ReviewReason, ...]) -> list[tuple[str, str | None]]:
@@ -83,7 +86,7 @@ def test_net_and_vat_are_not_asked_for_where_the_total_and_a_rate_prove_them() -
     sevenths = {"net_amount": None, "tax_amount": Decimal("7.79"), "tax_breakdowns": ()}
     assert judged(on_paper(changes=sevenths, tax_amount=0.3))[0] is Judgement.VALID  # 7 of 107
     reading = on_paper(changes=sevenths, tax_amount=0.3)
-    remark = not_asked(reading, ReviewThresholds(), "DE")["tax_amount"]
+    remark = not_asked(reading, ReviewThresholds(), "DE").remarks["tax_amount"]
     assert (remark.rule, remark.severity) == ("IP-READ-02", Severity.INFORMATION)
     assert remark.message.startswith("The VAT amount 7.79 was read with confidence 0.30, below 0.95, and is not asked")
     others = (
@@ -154,7 +157,7 @@ def test_an_unsure_number_of_a_simplified_invoice_is_not_asked_for_and_that_of_o
     places = on_paper(number=0.6).provenance
     paid = receipt("0381", provenance=places)
     assert judged(paid)[0] is Judgement.VALID
-    assert "up to 250 EUR, § 33 UStDV" in not_asked(paid, ReviewThresholds(), "DE")["number"].message
+    assert "up to 250 EUR, § 33 UStDV" in not_asked(paid, ReviewThresholds(), "DE").remarks["number"].message
     due = receipt("0381", provenance=places, due_date=date(2026, 3, 31))
     assert codes(judged(due)[1]) == [(LOW_CONFIDENCE, "number")]
     account = (Payment(accounts=(PaymentAccount("DE02120300000000202051"),)),)

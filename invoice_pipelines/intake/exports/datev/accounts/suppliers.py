@@ -1,6 +1,7 @@
 """The creditor accounts of suppliers: given once from the organization's range, never changed, never given again.
 
-A supplier is told by its seller key (VAT id, else tax number, else name). The caller holds the lock of the books.
+A supplier is told by its seller key (VAT id, else tax number, else name). All whose name is not asked for (simplified
+invoices) share one account, the collective one (CPD). The caller holds the lock of the books.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from invoice_pipelines.intake.exports.datev.settings import DatevSettings
 from invoice_pipelines.intake.exports.formats import lock_exports
 from invoice_pipelines.intake.rows import seller_key
 
+COLLECTIVE = "*"
+"""The key of the collective account; no seller has it."""
+
+COLLECTIVE_NAME = "Diverse Kreditoren"
+
 COLUMNS = {
     "account": "creditor account",
     "vat_id": "VAT id of the seller",
     "tax_id": "tax number, of a seller whose invoices bear no VAT id",
-    "name": "name; tells the seller only where its invoices bear neither",
+    "name": "name; tells the seller only where its invoices bear neither. * is the collective account",
 }
 """Columns of a file of suppliers, and what they hold."""
 
@@ -79,7 +85,10 @@ def import_suppliers(
     problems: list[tuple[int, str, str]] = []
     for number, row in enumerate(rows, start=1):
         account = row.get("account", "")
-        key = seller_key(Party(name=row.get("name"), vat_id=row.get("vat_id"), tax_id=row.get("tax_id")))
+        name = row.get("name")
+        key = seller_key(Party(name=name, vat_id=row.get("vat_id"), tax_id=row.get("tax_id")))
+        if key is None and name == COLLECTIVE:
+            key, name = COLLECTIVE, COLLECTIVE_NAME
         if not (account.isascii() and account.isdigit() and len(account) == len(first) and account >= first):
             problems.append((number, "account", f"{account!r} is not a creditor account from {first} to {last}"))
         elif key is None:
@@ -88,7 +97,7 @@ def import_suppliers(
             has = known.get(key) or new[key].account
             problems.append((number, "account", f"this supplier has the account {has}, which never changes"))
         elif key not in known:
-            new[key] = Supplier(key, account, row.get("name"), True)
+            new[key] = Supplier(key, account, name, True)
     if not problems:
         _insert(connection, list(new.values()), created_by)
     return len(new), problems

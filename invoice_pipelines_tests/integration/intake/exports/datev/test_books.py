@@ -24,6 +24,7 @@ from invoice_pipelines.intake.exports.exporting import preview_exports
 from invoice_pipelines.intake.promises import exported_without_file
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
 from invoice_pipelines.intake.stages import stages
+from invoice_pipelines.intake.validation.withholding import withhold
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.exports.datev.books import (
@@ -316,6 +317,35 @@ def test_an_invoice_that_needs_no_number_is_booked_by_its_date_and_id(books: Boo
     fields = [column(row, 11) for row in books.rows(books.export_datev())]
     assert len(set(fields)) == 2
     assert all(re.fullmatch(r"2026-\d\d-\d\d-[0-9a-f]{8}", field) for field in fields)
+
+
+def test_sellers_that_are_left_out_share_the_collective_account(books: Books) -> None:
+    books.rules(ANYTHING | {"tax_key": "9"})
+    books.desk.validated(invoice(number="17", seller=Party(name="Kamps")))
+    for name in ("Kamps", "Pendel"):
+        books.desk.validated(withhold(invoice(number="17", seller=Party(name=name, tax_id="1")), {"seller.name"}))
+    rows = {column(row, 20): row for row in books.rows(books.export_datev())}
+    assert len(rows) == 3
+    by_account = sorted((column(row, 7), column(row, 14), column(row, 22)) for row in rows.values())
+    assert by_account[0] == ("70000", "Kamps", "")
+    assert [account for account, _, _ in by_account[1:]] == ["70001", "70001"]
+    assert not any("Pendel" in text or "Kamps" in text for _, text, _ in by_account[1:])
+    assert [number for _, _, number in by_account[1:]] == ["17", "17"]
+    assert len({column(row, 11) for row in rows.values()}) == 3
+    with books.desk.scope() as connection:
+        assert [(one.account, one.seller_name) for one in list_suppliers(connection)] == [
+            ("70000", "Kamps"),
+            ("70001", "Diverse Kreditoren"),
+        ]
+
+
+def test_the_collective_account_may_be_one_that_exists(books: Books) -> None:
+    settings = books.set_up()
+    with books.desk.scope() as connection:
+        assert import_suppliers(connection, [{"account": "79999", "name": "*"}], settings, "test") == (1, [])
+    books.rules(ANYTHING | {"tax_key": "9"})
+    books.desk.validated(withhold(invoice(seller=Party(name="Pendel")), {"seller.name"}))
+    assert [column(row, 7) for row in books.rows(books.export_datev())] == ["79999"]
 
 
 def test_a_foreign_invoice_is_booked_with_its_own_rate_or_one_of_the_table(books: Books) -> None:
