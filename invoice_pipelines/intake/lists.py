@@ -46,7 +46,8 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedInvoice:
-    """A received invoice as it stands. `code` and `message` say why one failed; `in_review` waits for a person."""
+    """A received invoice as it stands. `code` and `message` say why one failed; `in_review` waits for a person.
+    `unconfirmed_seller` is the name, else the VAT id, that was read of a seller and is left out."""
 
     id: UUID
     upload_id: UUID
@@ -62,6 +63,7 @@ class ReceivedInvoice:
     due_date: date | None
     seller_name: str | None
     seller_vat_id: str | None
+    unconfirmed_seller: str | None
     buyer_name: str | None
     currency: str | None
     net_amount: Decimal | None
@@ -288,7 +290,7 @@ _CONDITIONS = {
     "statuses": "r.status = any (cast(:statuses as text[]))",
     "in_review": f"{_IN_REVIEW} and :in_review",
     "not_in_review": f"not ({_IN_REVIEW}) and :not_in_review",
-    "seller": "strpos(lower(r.seller_name), lower(:seller)) > 0",
+    "seller": "strpos(lower(concat_ws(E'\\n', r.seller_name, r.unconfirmed_seller)), lower(:seller)) > 0",
     "number": "r.invoice_key = :number",
     "arrived_from": "r.created_at >= :arrived_from",
     "issued_from": "r.issue_date >= :issued_from",
@@ -296,16 +298,17 @@ _CONDITIONS = {
     "gross_from": "r.gross_amount >= :gross_from",
     "gross_until": "r.gross_amount <= :gross_until",
     "currency": "r.currency = :currency",
-    "words": """strpos(lower(concat_ws(E'\\n', u.file_name, r.invoice_number, r.seller_name, r.buyer_name,
-                                      r.order_reference, r.buyer_reference, r.iban)), lower(:words)) > 0""",
+    "words": """strpos(lower(concat_ws(E'\\n', u.file_name, r.invoice_number, r.seller_name, r.unconfirmed_seller,
+                                      r.buyer_name, r.order_reference, r.buyer_reference, r.iban)),
+                          lower(:words)) > 0""",
     "after": "r.id < cast(:after as uuid)",
 }
 _RECEIVED = f"""
     select r.id, r.upload_id, u.file_name, r.status, r.processing_version,
            {_IN_REVIEW},
            e.code, e.message, r.invoice_number, r.type_code, r.issue_date, r.due_date, r.seller_name, r.seller_vat_id,
-           r.buyer_name, r.currency, r.net_amount, r.tax_amount, r.gross_amount, r.iban, r.format, r.profile, r.source,
-           r.confidence, r.created_at, r.created_by, r.last_processed_at
+           r.unconfirmed_seller, r.buyer_name, r.currency, r.net_amount, r.tax_amount, r.gross_amount, r.iban, r.format,
+           r.profile, r.source, r.confidence, r.created_at, r.created_by, r.last_processed_at
     from intake.received_invoice r
     join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
     left join lateral (

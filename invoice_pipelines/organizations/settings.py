@@ -162,6 +162,9 @@ class OrganizationSettings(BaseModel):
     """What received invoices are exported as (`registry.EXPORT_FORMATS`); None: CSV, and DATEV where it is set up."""
 
     review_thresholds: ReviewThresholds = Field(default_factory=ReviewThresholds)
+    ask_for_sellers: bool = False
+    """A simplified invoice (small amount) whose seller is not sure waits for a person as well, instead of passing
+    without its seller."""
     review_within_hours: int = Field(default=48, ge=1, le=8760)
     """An invoice that waits longer than this for a person is pointed out."""
 

@@ -60,6 +60,7 @@ FACTS_IN_GERMAN = {
     "due_date": "fällig am",
     "seller_name": "Verkäufer",
     "seller_vat_id": "USt-IdNr. des Verkäufers",
+    "unconfirmed_seller": "Verkäufer, nicht bestätigt",
     "buyer_name": "Käufer",
     "currency": "Währung",
     "net_amount": "netto",
@@ -177,9 +178,15 @@ def show(
 
 def rows_of(invoices: Iterable[ReceivedInvoice], language: Language) -> list[dict[str, Any]]:
     """Received invoices for people, under the columns RECEIVED."""
-    yes, no = {"en": ("yes", "no"), "de": ("ja", "nein")}[language]
+    yes, no, unconfirmed = {"en": ("yes", "no", "not confirmed"), "de": ("ja", "nein", "nicht bestätigt")}[language]
     return [
-        asdict(each) | {"status": coloured(each.status, language), "in_review": yes if each.in_review else no}
+        asdict(each)
+        | {
+            "status": coloured(each.status, language),
+            "in_review": yes if each.in_review else no,
+            "seller_name": each.seller_name
+            or (f"{each.unconfirmed_seller} ({unconfirmed})" if each.unconfirmed_seller else None),
+        }
         for each in invoices
     ]
 

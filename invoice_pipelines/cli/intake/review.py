@@ -237,6 +237,13 @@ def settings(
         ),
     ] = None,
     within_hours: Annotated[int | None, typer.Option(help="How long an invoice may wait before Dagster warns.")] = None,
+    ask_for_sellers: Annotated[
+        bool | None,
+        typer.Option(
+            "--ask-for-sellers/--no-ask-for-sellers",
+            help="Whether simplified invoices wait for an unsure seller.",
+        ),
+    ] = None,
 ) -> None:
     """Show how sure readers must be of each value, and change it for what is validated from now on."""
     changed = _fields(threshold)
@@ -245,12 +252,16 @@ def settings(
         chosen["review_thresholds"] |= {field.replace(".", "_"): written for field, written in changed.items()}
         if within_hours is not None:
             chosen["review_within_hours"] = within_hours
-        if changed or within_hours is not None:
+        if ask_for_sellers is not None:
+            chosen["ask_for_sellers"] = ask_for_sellers
+        if changed or within_hours is not None or ask_for_sellers is not None:
             change_organization(engine, organization, settings=chosen)
         now = find_organization(engine, organization).settings
     thresholds = {field: f"{least:.2f}" for field, least in now.review_thresholds.model_dump().items()}
     print_facts(thresholds, "field", "#least confidence")
     console.print(f"An invoice may wait for {now.review_within_hours} hours.")
+    wait = "wait" if now.ask_for_sellers else "do not wait"
+    console.print(f"Simplified invoices {wait} for a seller that is not sure.")
 
 
 def _decide(

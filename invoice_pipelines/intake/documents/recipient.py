@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_LONG_ENOUGH = 8
 _NO_SIGNS = re.compile(r"[^A-Z0-9]")
 
 
@@ -18,6 +19,14 @@ class Recipient:
     tax_numbers: frozenset[str] = frozenset()
     ibans: frozenset[str] = frozenset()
     country: str | None = None
+
+    def is_named_in(self, line: str) -> bool:
+        """Whether a line of a page bears the name or an identifier of it, whatever stands beside. Names that are short
+        may be part of anything."""
+        written = compact(line)
+        names = (compact(name) for name in self.names)
+        known = (*names, *self.vat_ids, *self.tax_numbers, *self.ibans)
+        return any(len(one) >= _LONG_ENOUGH and one in written for one in known)
 
     @classmethod
     def of(

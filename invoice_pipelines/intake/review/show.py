@@ -37,12 +37,14 @@ _ALWAYS_SHOWN = ("number", "issue_date", "seller.name", "currency", "net_amount"
 
 @dataclass(frozen=True, slots=True)
 class ReadValue:
-    """A value of the reading; `place` says where it stands, and how sure the reader was."""
+    """A value of the reading; `place` says where it stands, and how sure the reader was. `unconfirmed` is what was read
+    instead of none, and is left out as nobody was asked whether it is right."""
 
     field: str
     label: str
     value: str | None
     place: Provenance | None
+    unconfirmed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +207,18 @@ def _values(reading: Reading) -> list[ReadValue]:
         ReadValue(name, field.label, shown(value_of(reading, name)), reading.provenance.get(place_of(name)))
         for name, field in FIELDS.items()
     ]
+    values = [
+        replace(value, place=left_out.place, unconfirmed=left_out.value)
+        if (left_out := reading.withheld.get(value.field))
+        else value
+        for value in values
+    ]
     # What stands in XML has no place and no doubt.
     sure = Provenance(Source.XML, 1.0) if reading.source is Source.XML else None
     return [
         replace(value, place=value.place or (sure if value.value else None))
         for value in values
-        if value.value is not None or value.field in _ALWAYS_SHOWN
+        if value.value is not None or value.unconfirmed is not None or value.field in _ALWAYS_SHOWN
     ]
 
 

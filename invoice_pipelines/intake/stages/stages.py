@@ -226,6 +226,7 @@ def standard_of(intake: Intake) -> Standard:
         intake.rules_directory,
         settings.review_thresholds,
         intake.organization.country_code,
+        settings.ask_for_sellers,
     )
 
 

@@ -32,7 +32,9 @@ def find_parties(
     names, addressed = describe_sellers(labelled, pages, vocabulary, buyer)
     ranked = ranked_sellers([name for name in names if not is_own(name.found)])
     seller = ranked[0] if ranked else None
-    return seller, buyer or (None if addressed is None or (seller and _is(seller, addressed)) else addressed)
+    if buyer is None and addressed is not None and not (seller and _is(seller, addressed)):
+        buyer = addressed
+    return seller, buyer or _mentioned(labelled, recipient)
 
 
 def describe_sellers(
@@ -74,6 +76,15 @@ def _own_name(
         for cell in line.cells:
             if (name := name_of(cell.words, vocabulary, 0.95)) and is_own(name):
                 return name
+    return None
+
+
+def _mentioned(labelled: LabelledLines, recipient: Recipient) -> Found[str] | None:
+    """The recipient, where its name or an identifier stands anywhere: it is one of the two parties, and not the seller
+    of what it receives."""
+    for line in labelled.lines:
+        if recipient.names and recipient.is_named_in(line.text):
+            return Found(min(recipient.names), tuple(line.words), 0.5)
     return None
 
 

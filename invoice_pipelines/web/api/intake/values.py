@@ -29,6 +29,7 @@ INVOICE_EXAMPLE: dict[str, Any] = {
     "due_date": "2026-04-04",
     "seller_name": "Zimmerei Holzwurm GmbH",
     "seller_vat_id": "DE136695976",
+    "unconfirmed_seller": None,
     "buyer_name": "Kunde AG",
     "currency": "EUR",
     "net_amount": "1000.00",
@@ -59,6 +60,7 @@ DOCUMENT_EXAMPLE: dict[str, Any] = {
             "label": "total with VAT",
             "label_de": "Gesamtbetrag",
             "value": "1190.00",
+            "unconfirmed": None,
             "source": "text",
             "engine": None,
             "confidence": 0.81,
@@ -107,7 +109,9 @@ DOCUMENT_EXAMPLE: dict[str, Any] = {
 
 
 class ReceivedInvoice(Answer):
-    """A received invoice as it stands. `code` and `message` say why one failed; `in_review` waits for a person."""
+    """A received invoice as it stands. `code` and `message` say why one failed; `in_review` waits for a person.
+    `unconfirmed_seller` was read unsurely on a simplified invoice, which passes without it.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [INVOICE_EXAMPLE]})
 
@@ -125,6 +129,7 @@ class ReceivedInvoice(Answer):
     due_date: Day | None
     seller_name: str | None
     seller_vat_id: str | None
+    unconfirmed_seller: str | None
     buyer_name: str | None
     currency: str | None
     net_amount: Amount | None
@@ -156,13 +161,15 @@ class Reason(Answer):
 
 class Value(Answer):
     """A value as it was read: from where, how surely (0 to 1), and where it stands. `box` is left, top, right, bottom
-    in points, on the page as its picture shows it; `text` is what is printed there.
+    in points, on the page as its picture shows it; `text` is what is printed there. `unconfirmed` is what was read
+    unsurely and left out, as nobody is asked for it.
     """
 
     field: str
     label: str
     label_de: str
     value: str | None
+    unconfirmed: str | None
     source: str | None
     engine: str | None
     confidence: float | None
@@ -269,6 +276,7 @@ def _value(read: ReadValue) -> dict[str, Any]:
         "label": read.label,
         "label_de": FIELDS[read.field].label_de,
         "value": read.value,
+        "unconfirmed": read.unconfirmed,
         "source": None if place is None else place.source,
         "engine": None if place is None else place.engine,
         "confidence": None if place is None else place.confidence,

@@ -57,8 +57,8 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Row:
     """A field: its value in the reader's notation (`words` where nobody writes), and why somebody has to look at it.
-    `state` is doubt, broken, sure, person (who confirmed or typed it) or absent. `typed`, `choice`, `place` and `error`
-    are of a form that was refused.
+    `state` is doubt, broken, sure, person (who confirmed or typed it) or absent. `unconfirmed` was read and left out.
+    `typed`, `choice`, `place` and `error` are of a form that was refused.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Row:
     choice: int | None = None
     place: str = ""
     error: str = ""
+    unconfirmed: str | None = None
 
     @property
     def text(self) -> str:
@@ -184,8 +185,8 @@ def _row(
 ) -> Row:
     threshold = getattr(thresholds, THRESHOLDS[name]) if name in THRESHOLDS else None
     reasons = [reason for reason in document.reasons if reason.field == name]
-    place = read.place if read is not None else None
     value = read.value if read is not None else None
+    place = read.place if read is not None and value is not None else None
     candidates = document.candidates.get(name, ()) if isinstance(document, Review) else ()
     return Row(
         name,
@@ -206,6 +207,7 @@ def _row(
         typing.choices.get(name),
         typing.places.get(name, ""),
         typing.errors.get(name, ""),
+        read.unconfirmed if read is not None else None,
     )
 
 

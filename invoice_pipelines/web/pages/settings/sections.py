@@ -410,6 +410,16 @@ REVIEW = Section(
             ),
         ),
         Group(
+            N_("Simplified invoices"),
+            (
+                Setting(
+                    "settings.ask_for_sellers",
+                    N_("Ask for each supplier"),
+                    N_("Otherwise a paid receipt over a small amount passes without a supplier that is not sure."),
+                ),
+            ),
+        ),
+        Group(
             N_("Waiting"),
             (
                 Setting(

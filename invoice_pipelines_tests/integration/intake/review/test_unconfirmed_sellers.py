@@ -13,11 +13,19 @@ from uuid import UUID
 import pytest
 
 from invoice_pipelines.einvoice.model import Party
-from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.intake.documents import Aids, read_document
+from invoice_pipelines.intake.documents.recipient import Recipient
+from invoice_pipelines.intake.lists import Sought, list_received
 from invoice_pipelines.intake.reading import Provenance, Reading
 from invoice_pipelines.intake.review.decisions import Confirmed
+from invoice_pipelines.intake.review.reasons import Judgement
+from invoice_pipelines.intake.review.show import show_document
+from invoice_pipelines.intake.stages.judging import judge_reading
+from invoice_pipelines.intake.stages.stages import export_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed
+from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.review.lane import (
     STANDARD,
     accept,
@@ -249,3 +257,49 @@ def test_places_of_what_is_left_out_are_kept_with_it(desk: Desk) -> None:
     assert tuple(stored["withheld"]["seller.name"]["place"]["box"]) == box
     assert "seller.name" not in stored["provenance"]
     assert Provenance(**{**stored["withheld"]["seller.name"]["place"], "box": box}).text == "CAFÉ PENDEL"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Desk Möbelwerkstatt GmbH",
+        "Desk Möbelwerkstatt GmbH, Grimmaische Straße 14, 04109 Leipzig",
+        "Mit freundlichen Grüßen, DESK MÖBELWERKSTATT GmbH",
+        "USt-IdNr. DE 811 569 869",
+        "Steuernummer 231/123/45678",
+    ],
+)
+def test_paper_that_names_the_organization_may_be_its_own_invoice(written: str) -> None:
+    recipient = Recipient.of("Desk Möbelwerkstatt GmbH", "DE811569869", "231/123/45678", None, country="DE")
+    lines = ["Kasse 3", "Grimmaische Straße 14", "04109 Leipzig", "Kassenbon", "Datum: 02.03.2026 17:27"]
+    lines += ["SUMME EUR 11,90", "19 % MwSt. EUR 1,90", "Vielen Dank für Ihren Einkauf"]
+
+    def judgement(*more: str) -> Judgement:
+        page = draw([(50, 50 + 16 * at, line) for at, line in enumerate([*lines, *more])])
+        reading = read_document(page, "receipt.pdf", aids=Aids(recipient=recipient))
+        return judge_reading(reading, Expectations(date(2026, 5, 1), country="DE"), STANDARD).judgement
+
+    assert judgement() is Judgement.VALID
+    assert judgement(written) is Judgement.NEEDS_REVIEW
+
+
+def test_what_is_left_out_is_found_and_shown_as_not_confirmed(desk: Desk) -> None:
+    invoice = judged(desk, receipt())
+    judged(desk, receipt("0382", Party(name="Kamps"), issue_date=date(2026, 3, 9)))
+    with desk.scope() as connection:
+        for sought in (Sought(seller="pendel"), Sought(words="PENDEL")):
+            (found,) = list_received(connection, sought, after=None, limit=5)
+            assert (found.id, found.seller_name, found.unconfirmed_seller) == (invoice, None, "Café Pendel")
+        shown = {value.field: value for value in show_document(connection, invoice).values}
+    assert (shown["seller.name"].value, shown["seller.name"].unconfirmed) == (None, "Café Pendel")
+    place = shown["seller.name"].place
+    assert place is not None
+    assert place.confidence == 0.7
+
+
+def test_what_is_left_out_is_in_no_export(desk: Desk) -> None:
+    judged(desk, receipt())
+    (export,) = export_invoices(desk.intake()).exports
+    written = [(desk.folder / "exports" / file.path).read_bytes() for file in export.files]
+    assert b"0381" in written[0]
+    assert not any(b"Pendel" in data for data in written)

@@ -59,6 +59,27 @@ def test_what_is_right_what_passes_and_what_waits_is_counted(folder: Path) -> No
     assert len(list((folder / "pages").iterdir())) == 2  # two of the three are the same document
 
 
+def receipt() -> bytes:
+    lines = ["Kasse 3", "Grimmaische Straße 14", "04109 Leipzig", "Kassenbon", "Datum: 02.05.2024 17:27"]
+    lines += ["SUMME EUR 11,90", "19 % MwSt. EUR 1,90", "Vielen Dank für Ihren Einkauf"]
+    return draw([(50, 50 + 16 * at, line) for at, line in enumerate(lines)])
+
+
+def test_what_passes_without_its_seller_is_told_and_its_wrong_name_is_no_wrong_pass(tmp_path: Path) -> None:
+    (tmp_path / "labelled").mkdir()
+    lines = []
+    for at, seller in enumerate(("Kasse 3", "Pendel")):
+        (tmp_path / "labelled" / f"de_2024_cafe_{at}.pdf").write_bytes(receipt())
+        lines.append({"file": f"de_2024_cafe_{at}.pdf", "gross": ["11.90"], "seller": [seller]})
+    (tmp_path / "expected.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    measured = reading.run(lambda doing: None, documents=tmp_path, pages=tmp_path / "pages", made=0)
+    found: dict[str, Any] = dict(measured.details["receipts"])
+    assert (found["passed"], found["waiting"]) == (2, 0), found["reasons"]
+    assert found["passed_without"]["seller"] == {"documents": 2, "right": 1, "wrong": 1}
+    assert (found["wrong_passes"], found["other_wrong_values_that_passed"]) == ([], [])
+    assert [wrong["field"] for wrong in found["wrong"]] == ["seller"]  # it was read wrong all the same
+
+
 def test_without_folders_made_up_documents_are_measured_and_no_wrong_total_passes() -> None:
     measured = reading.run(lambda doing: None, made=60)
     found: dict[str, Any] = dict(measured.details["made"])
