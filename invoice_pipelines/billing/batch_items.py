@@ -35,7 +35,7 @@ def subjects_of(connection: Connection, item_ids: Sequence[UUID]) -> dict[UUID, 
                    from public.batch_item_queue q where q.id = any(cast(:ids as uuid[])))
                select w.item_id, w.kind, w.id,
                       coalesce(o.order_number, n.invoice_number, c.customer_number, i.sku, r.invoice_number) as number,
-                      coalesce(oc.name, v.buyer ->> 'name', c.name, i.name, r.seller_name) as name,
+                      coalesce(oc.name, v.buyer ->> 'name', c.name, i.name, r.seller_name, r.file_name) as name,
                       made.invoice_number as invoice
                from wanted w
                left join billing.sales_order o on w.kind = 'sales_order' and o.id = w.id

@@ -23,12 +23,11 @@ from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.pages import pages_read_now
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.review.reasons import Judgement
+from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.accounts import KnownAccount
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
-from invoice_pipelines.intake.validation.validate import validate
-from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.conftest import PROJECT
 
 STATES = {Judgement.VALID: "EXPORTED", Judgement.NEEDS_REVIEW: "PARSED", Judgement.FAILED: "FAILED"}
@@ -190,12 +189,12 @@ def all_outcomes(aids: Aids, asked: set[str]) -> dict[tuple[str, str], Outcome]:
             known = accounts.setdefault(reading.seller.name, [])
             other = KnownAccount(known[0], "earlier") if known and reading.iban not in known else None
             expectations = Expectations(date(2026, 5, 9), earlier_invoices=tuple(of_seller), other_account=other)
-            verdict = validate(reading, expectations)
+            judged = judge_reading(reading, expectations, Standard(expectations.today, past_years=10))
+            reading, verdict, judgement, doubts = judged.reading, judged.verdict, judged.judgement, judged.reasons
             by_severity = {
                 severity: frozenset(one.rule for one in verdict.violations if one.severity == severity)
                 for severity in ("fatal", "warning")
             }
-            judgement, doubts = judge(reading, verdict, ReviewThresholds())
             reasons = by_severity["fatal"] | {doubt.code for doubt in doubts}
             found[slug, file.name] = Outcome(STATES[judgement], reasons, by_severity["warning"], reading)
             if judgement is Judgement.VALID and reading.iban:

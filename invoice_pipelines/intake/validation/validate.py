@@ -15,7 +15,7 @@ LONGEST_PRODUCT = 100
 rounded, or not be computed at all."""
 
 # To be raised with every change of an own rule (IP-*): verdicts are stored with it.
-OWN_RULES_VERSION = "invoice_pipelines 5"
+OWN_RULES_VERSION = "invoice_pipelines 6"
 
 
 def validate(reading: Reading, expectations: Expectations, *, rules_directory: Path | None = None) -> Verdict:

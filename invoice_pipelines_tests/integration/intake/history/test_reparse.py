@@ -119,6 +119,21 @@ def test_what_is_read_as_before_is_no_change(desk: Desk) -> None:
     assert state(desk) == before
 
 
+def test_what_was_left_out_of_a_seller_is_no_change(desk: Desk) -> None:
+    lines = ["Kasse 3", "Grimmaische Straße 14", "04109 Leipzig", "Kassenbon", "Datum: 02.03.2026 17:27"]
+    lines += ["SUMME EUR 11,90", "19 % MwSt. EUR 1,90", "Vielen Dank für Ihren Einkauf"]
+    receipt = received(desk, draw([(50, 50 + 16 * at, line) for at, line in enumerate(lines)]), "receipt.pdf")
+    assert desk.one("select unconfirmed_seller from intake.received_invoice where id = :id", id=receipt) == "Kasse 3"
+    for status in ("VALIDATED", "EXPORTED"):
+        assert desk.status(receipt) == status
+        report = run(desk, write=True, include_exported=True)
+        assert (report.read, report.by_effect) == (1, {})
+        export_invoices(desk.intake())
+    read_otherwise(desk, receipt, due_date='"2026-04-30"')
+    assert run(desk, write=True, include_exported=True, restart=True).by_field == {"due_date": 1}
+    assert desk.one("select unconfirmed_seller from intake.received_invoice where id = :id", id=receipt) == "Kasse 3"
+
+
 def test_a_dry_run_is_the_default_and_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"', lines__0__name='"Nägel"')

@@ -298,5 +298,52 @@ def test_no_unsure_total_is_valid(
         assert amounts["gross_amount"] is not None
 
 
+@given(
+    sure=st.fixed_dictionaries(
+        {name: st.floats(0, 1) for name in ("number", "seller_name", "seller_vat_id", "seller_tax_id", "issue_date")}
+    ),
+    total=st.sampled_from([Decimal("-19.00"), Decimal("19.00"), Decimal("119.00"), Decimal("300.00")]),
+    changes=st.fixed_dictionaries(
+        {
+            "seller": st.sampled_from(
+                [
+                    Party(name="Café"),
+                    Party(name="Café", vat_id="DE136695976"),
+                    Party(vat_id="ATU1"),
+                    Party(tax_id="1"),
+                    Party(),
+                ]
+            ),
+            "buyer": st.sampled_from([Party(), Party(name="Kunde AG")]),
+            "due_date": st.sampled_from([None, date(2026, 3, 31)]),
+            "type_code": st.sampled_from([None, "380", "381"]),
+        }
+    ),
+    asks=st.booleans(),
+)
+def test_nothing_below_its_threshold_is_told_of_what_passes(
+    sure: dict[str, float], total: Decimal, changes: dict[str, Any], asks: bool
+) -> None:
+    untaxed = {"net_amount": None, "tax_amount": None, "tax_breakdowns": ()}
+    amounts = {"gross_amount": total, "payable_amount": total}
+    reading = dataclasses.replace(on_paper(**sure), **untaxed, **amounts, **changes)
+    standard = Standard(date(2026, 5, 1), past_years=10, country="DE", asks_for_sellers=asks)
+    found = judge_reading(reading, Expectations(date(2026, 5, 1), country="DE"), standard)
+    if found.judgement is not Judgement.VALID:
+        return
+    told = found.reading
+    assert sure["issue_date"] >= 0.97
+    assert told.number is None or sure["number"] >= 0.95
+    assert told.seller.vat_id is None or sure["seller_vat_id"] >= 0.9
+    known = told.seller.vat_id is not None and sure["seller_vat_id"] >= 0.95 and sure["seller_name"] >= 0.75
+    assert told.seller.name is None or sure["seller_name"] >= 0.8 or known
+    assert not (told.seller.tax_id and "seller.name" in told.withheld and told.seller.vat_id is None)
+    if {"seller.name", "seller.vat_id"} & told.withheld.keys():
+        assert not asks
+        assert 0 < total <= 250
+        assert (changes["buyer"], changes["due_date"]) == (Party(), None)
+        assert changes["type_code"] != "381"
+
+
 def test_a_wrong_iban_that_was_read_can_be_shown_again() -> None:
     assert stored_value("iban", "DE02100500000054540420") == "DE02100500000054540420"

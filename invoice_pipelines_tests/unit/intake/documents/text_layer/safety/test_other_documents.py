@@ -13,10 +13,9 @@ from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.reading_errors import german_reading_error
-from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.review.reasons import Judgement
+from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
-from invoice_pipelines.intake.validation.validate import validate
-from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import invoice, receipt
@@ -57,8 +56,8 @@ CASES = [(language, title) for language, titles in TITLES.items() for title in t
 
 
 def passes(reading: Reading) -> bool:
-    verdict = validate(reading, Expectations(date(2026, 5, 1)))
-    return judge(reading, verdict, ReviewThresholds())[0] is Judgement.VALID
+    standard = Standard(date(2026, 5, 1), past_years=10)
+    return judge_reading(reading, Expectations(date(2026, 5, 1)), standard).judgement is Judgement.VALID
 
 
 def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:

@@ -18,10 +18,10 @@ from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.review.reasons import Judgement
+from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
-from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
 from invoice_pipelines_tests.support.sizes import size
 
@@ -37,8 +37,8 @@ HEAD = (
 
 
 def passes(reading: Reading) -> bool:
-    verdict = validate(reading, Expectations(date(2024, 6, 1)))
-    return judge(calibrated(reading), verdict, ReviewThresholds())[0] is Judgement.VALID
+    standard = Standard(date(2024, 6, 1), past_years=10)
+    return judge_reading(calibrated(reading), Expectations(date(2024, 6, 1)), standard).judgement is Judgement.VALID
 
 
 def page_of(head: tuple[str, ...], rows: list[Cells]) -> list[Page]:
