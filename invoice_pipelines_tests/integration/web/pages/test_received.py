@@ -120,6 +120,23 @@ def test_invoices_are_found_by_state_and_by_what_they_say(office: Office) -> Non
         assert "Drop invoices here" not in client.get("received").text, "viewers upload nothing"
 
 
+def test_a_seller_that_was_left_out_is_shown_as_not_confirmed(office: Office) -> None:  # noqa: F811
+    receipt = on_paper(
+        "0381", {"seller": Party(name="Café <Pendel>"), "buyer": Party(), "due_date": None}, seller_name=0.5
+    )
+    invoice = judged(office.desk, receipt)
+    assert office.desk.status(invoice) == "VALIDATED"
+    with person(office, Role.VIEWER) as client:
+        for address in (f"received/{invoice}", "received?seller=pendel", f"reviews/{invoice}"):
+            page = client.get(address)
+            assert page.status_code == 200
+            assert "not confirmed" in page.text, address
+            assert "Café &lt;Pendel&gt;" in page.text, address
+        assert "a simplified invoice will do; it is left out" in client.get(f"received/{invoice}").text
+        german = client.get(f"received/{invoice}", headers={"Accept-Language": "de"}).text
+        assert "nicht bestätigt" in german
+
+
 def test_files_of_a_form_are_taken_refused_or_known(office: Office) -> None:  # noqa: F811
     document = page_of("HW-77", "1000.00")
     with person(office) as client:
