@@ -228,6 +228,22 @@ def undo(organization: OrganizationOption, invoice: Invoice, reason: Reason = No
 
 
 @app.command()
+def ask(organization: OrganizationOption, invoice: Invoice) -> None:
+    """Ask for the seller of an invoice that passed without: it waits again, to be accepted or corrected. One that was
+    exported is exported once more then.
+    """
+    from invoice_pipelines.intake.review import decisions
+
+    with opened(organization) as office, office.scope() as connection:
+        invoice_id = find_received(connection, invoice)
+        standard = standard_of(intake_of(office))
+        asked = decisions.ask_for_seller(connection, invoice_id, standard, decided_by=person())
+    console.print(f"{invoice_id} is {asked.status}.")
+    for why in asked.reasons:
+        say(f"    {why.code}: {why.message}")
+
+
+@app.command()
 def settings(
     organization: OrganizationOption,
     threshold: Annotated[

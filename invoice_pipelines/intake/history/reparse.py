@@ -206,7 +206,7 @@ def _chunk(intake: Intake, current: _Pass, size: int) -> tuple[Sequence[Row[Any]
         rows = connection.execute(
             text(
                 """
-                select r.id, r.processing_version, r.status, r.seller_key, r.invoice_key, r.gross_amount, r.issue_date,
+                select r.id, r.processing_version, r.status, r.seller_key, r.invoice_key, r.gross_amount,
                        r.reading_json, u.sha256, u.file_name, e.stage as failed_stage, e.code as failed_code
                 from intake.received_invoice r
                 join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
@@ -291,7 +291,7 @@ def _apply(
     """Puts a reading in the place of the old one and validates it, in the caller's savepoint."""
     if row.status == Status.EXPORTED and not current.include_exported:
         return Effect.EXPORTED, None
-    lock_told(connection, {(row.seller_key, row.invoice_key, row.gross_amount, row.issue_date), told_by(reading)})
+    lock_told(connection, {(row.seller_key, row.invoice_key, row.gross_amount), told_by(reading)})
     invoice = ask_for_reading(connection, InvoiceVersion(row.id, row.processing_version))
     if invoice is None:
         return Effect.OVERTAKEN, None

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     CORRECTED = "corrected"
     REJECTED = "rejected"
     UNDONE = "undone"
+    ASKED = "asked"
+    """Wants to see who made an invoice that passed without its seller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,11 @@ def rejection(decisions: Sequence[Decision]) -> str | None:
     """Why the invoice was rejected, where that is the last that was decided."""
     last = decisions[-1].entry if decisions else None
     return last.reason if last is not None and last.decision is Kind.REJECTED else None
+
+
+def asks_for_seller(decisions: Sequence[Decision]) -> bool:
+    """Whether somebody wants to see who made the invoice, so that it does not pass without."""
+    return any(decision.entry.decision is Kind.ASKED for decision in decisions)
 
 
 def decided(reading: Reading, decisions: Sequence[Decision]) -> Reading:

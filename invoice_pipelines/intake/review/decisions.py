@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.documents.text_layer.candidates import FIELDS as WITH_CANDIDATES
@@ -20,7 +21,14 @@ from invoice_pipelines.intake.documents.text_layer.candidates import find_candid
 from invoice_pipelines.intake.documents.text_layer.fields import pages_of_raw
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.reading import Reading, Source
-from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed
+from invoice_pipelines.intake.received_invoices import (
+    InvoiceVersion,
+    ProcessingError,
+    ask_for_reading,
+    is_in_pending_export,
+    mark_failed,
+    mark_parsed,
+)
 from invoice_pipelines.intake.review.claims import end_claim, refuse_if_claimed
 from invoice_pipelines.intake.review.decision_log import Decision, Entry, Kind, decisions_of, record
 from invoice_pipelines.intake.review.errors import (
@@ -48,9 +56,12 @@ from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Judgement
 from invoice_pipelines.intake.rows import json_text, reading_json
 from invoice_pipelines.intake.stages.judging import Standard
-from invoice_pipelines.intake.stages.validating import ParsedInvoice, judge_parsed, lock_parsed
+from invoice_pipelines.intake.stages.validating import ParsedInvoice, judge_parsed, lock_parsed, lock_told
 from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.intake.validation.withholding import as_read
 from invoice_pipelines.work.values import one_line
+
+_READING = TypeAdapter(Reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +249,34 @@ def reject(connection: Connection, invoice_id: UUID, seen: Seen, reason: str, *,
     _keep_for_undo(connection, review, numbers[0])
     end_claim(connection, invoice_id)
     return Decided(Status.FAILED, message=message)
+
+
+def ask_for_seller(connection: Connection, invoice_id: UUID, standard: Standard, *, decided_by: str) -> Decided:
+    """Puts an invoice that passed without its seller before a person: it waits again, with all that was read of it, and
+    does not pass without any more. One that was exported is exported once more then, as a correction.
+
+    Raises ReviewError where nothing was left out (NOTHING_LEFT_OUT), or an export that has begun holds the invoice
+    (IN_PENDING_EXPORT); NotThere.
+    """
+    asked = """select seller_key, invoice_key, gross_amount, processing_version, unconfirmed_seller,
+                      reading_json, raw_json from intake.received_invoice where id = :id"""
+    found = connection.execute(text(asked), {"id": invoice_id}).one_or_none()
+    if found is None:
+        raise NotThere(f"There is no received invoice {invoice_id} in this organization.")
+    lock_told(connection, {(found.seller_key, found.invoice_key, found.gross_amount)})
+    row = connection.execute(text(f"{asked} for no key update"), {"id": invoice_id}).one()
+    if row.unconfirmed_seller is None:
+        raise ReviewError("Nothing was left out of who made this invoice.", code="NOTHING_LEFT_OUT")
+    if is_in_pending_export(connection, invoice_id):
+        raise ReviewError("An export that has begun holds the invoice; wait for it.", code="IN_PENDING_EXPORT")
+    now = InvoiceVersion(invoice_id, row.processing_version)
+    made = decisions_of(connection, [invoice_id]).get(invoice_id, ())
+    record(connection, now, made[-1].number if made else 0, [Entry(Kind.ASKED)], decided_by)
+    again = ask_for_reading(connection, now)
+    assert again is not None  # it is locked, and has passed
+    whole = as_read(_READING.validate_python(row.reading_json))
+    mark_parsed(connection, [(again, replace(whole, raw=row.raw_json or {}))])
+    return Decided(Status.PARSED, judge_parsed(connection, [invoice_id], standard)[invoice_id].reasons)
 
 
 def _open(connection: Connection, invoice_id: UUID, seen: Seen, by: str) -> _Review:

@@ -100,7 +100,7 @@ def _lock_told_by(connection: Connection, invoice_id: UUID) -> None:
     """Waits for those who judge invoices that may be this one as it is, or was: before it is locked itself."""
     rows = connection.execute(
         text(
-            """select r.seller_key, r.invoice_key, r.gross_amount, r.issue_date, u.reading_json
+            """select r.seller_key, r.invoice_key, r.gross_amount, u.reading_json
                from intake.received_invoice r
                left join intake.review_undo u on u.organization_id = r.organization_id and u.received_invoice_id = r.id
                where r.id = :id"""
@@ -108,7 +108,7 @@ def _lock_told_by(connection: Connection, invoice_id: UUID) -> None:
         {"id": invoice_id},
     ).all()
     before = [_READING.validate_python(row.reading_json) for row in rows if row.reading_json is not None]
-    now = {(row.seller_key, row.invoice_key, row.gross_amount, row.issue_date) for row in rows}
+    now = {(row.seller_key, row.invoice_key, row.gross_amount) for row in rows}
     lock_told(connection, now | {told_by(reading) for reading in before})
 
 

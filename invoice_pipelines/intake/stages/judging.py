@@ -9,7 +9,7 @@ from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.verdict import Verdict, listed
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.review.decision_log import Decision, rejection, settled
+from invoice_pipelines.intake.review.decision_log import Decision, asks_for_seller, rejection, settled
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import Judgement, judge, not_asked
 from invoice_pipelines.intake.validation.content import Expectations
@@ -54,7 +54,7 @@ def judge_reading(
     An unsure seller is left out only where the invoice passes by that. One that waits for something else waits for its
     seller as well: whoever looks at it sees the name, and the next invoice of that seller is known by it.
     """
-    judged = _judged(reading, expectations, standard, made, standard.asks_for_sellers)
+    judged = _judged(reading, expectations, standard, made, standard.asks_for_sellers or asks_for_seller(made))
     if judged.judgement is Judgement.VALID or unconfirmed_seller(judged.reading) is None:
         return judged
     return _judged(reading, expectations, standard, made, asks_for_sellers=True)

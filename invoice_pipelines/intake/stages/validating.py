@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -155,25 +154,25 @@ def _reading(stored: dict[str, Any], xml: bytes | None) -> Reading:
     return replace(reading, xml=xml)
 
 
-def lock_parsed(connection: Connection, ids: Sequence[UUID], sure: float = 1.0) -> dict[UUID, ParsedInvoice]:
+def lock_parsed(connection: Connection, ids: Sequence[UUID], sure: float | None = None) -> dict[UUID, ParsedInvoice]:
     """The invoices that may be validated, locked to the end of the transaction, with what was received before.
 
     That is what has passed, and what waits with a smaller id, which follows the order of arrival: of two with the same
     number that wait, the later one is the duplicate. What waits for a person is not counted, as nobody knows yet
     whether it passes: once it is decided on, what has passed meanwhile counts against it. Invoices that may be the same
     wait for one another (`_LOCKS`), or two workers could pass one each; from the confidence `sure` on, nothing that
-    was read of an invoice is left out. The locks are taken by a statement of their own, so that the next one sees what
-    was committed meanwhile; in one order, so that no two workers wait in a circle.
+    was read of an invoice is left out, and without it none counts as sure. The locks are taken by a statement of their
+    own, so that the next one sees what was committed meanwhile; in one order, so that no two workers wait in a circle.
     """
     numbered = connection.execute(
         text(
             f"""
             select id, {_TAKE_LOCK}
             from (select r.id, lock.*
-                  from (select id, organization_id, seller_key, invoice_key, amount_key, issue_date,
-                               coalesce(source <> 'xml' and confidence < :sure, false) as is_doubtful
+                  from (select id, organization_id, seller_key, invoice_key, amount_key,
+                               source <> 'xml' and (cast(:sure as numeric) is null or confidence < :sure) as is_doubtful
                         from intake.received_invoice where id = any(:ids) and status = 'PARSED') r {_LOCKS}
-                  order by lock.key, is_alone desc) locks
+                  order by rank, lock.key, is_alone desc) locks
             """
         ),
         {"ids": list(ids), "sure": sure},
@@ -202,47 +201,48 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID], sure: float = 1.0) 
     }
 
 
-Told = tuple[str | None, str | None, Decimal | None, date | None]
-"""Key of the seller, key of the number, total and date: by what an invoice is known to have been received before."""
+Told = tuple[str | None, str | None, Decimal | None]
+"""Key of the seller, key of the number, and total: by what an invoice is known to have been received before."""
 
 
 def told_by(reading: Reading) -> Told:
     """By what a reading is known again."""
     whole = as_read(reading)
-    return seller_key(whole.seller), invoice_key(whole.number), whole.gross_amount, whole.issue_date
+    return seller_key(whole.seller), invoice_key(whole.number), whole.gross_amount
 
 
 def lock_told(connection: Connection, told: Collection[Told]) -> None:
     """Takes the locks of `lock_parsed` on these, for what changes an invoice before it is judged: else the two could
     wait in a circle.
     """
-    sellers, numbers, totals, days = zip(*told, strict=True) if told else ((), (), (), ())
+    sellers, numbers, totals = zip(*told, strict=True) if told else ((), (), ())
     connection.execute(
         text(
             f"""
             select {_TAKE_LOCK}
             from (select lock.*
                   from (select organizations.current() as organization_id, seller_key, invoice_key,
-                               left(trim_scale(total)::text, 64) as amount_key, issue_date, true as is_doubtful
-                        from unnest(cast(:sellers as text[]), cast(:numbers as text[]), cast(:totals as numeric[]),
-                                    cast(:days as date[])) as told(seller_key, invoice_key, total, issue_date)) r
+                               left(trim_scale(total)::text, 64) as amount_key, true as is_doubtful
+                        from unnest(cast(:sellers as text[]), cast(:numbers as text[]), cast(:totals as numeric[]))
+                            as told(seller_key, invoice_key, total)) r
                        {_LOCKS}
-                  order by lock.key, is_alone desc) locks
+                  order by rank, lock.key, is_alone desc) locks
             """
         ),
-        {"sellers": list(sellers), "numbers": list(numbers), "totals": list(totals), "days": list(days)},
+        {"sellers": list(sellers), "numbers": list(numbers), "totals": list(totals)},
     )
 
 
 _LOCKS = """
     left join lateral (
-        select hashtextextended(r.organization_id || '/' || name, 0) as key, is_alone
-        from (values (seller_key || '/' || invoice_key, true),
-                     (invoice_key || '/' || amount_key || '/' || issue_date, true),
-                     (amount_key || '/' || issue_date, is_doubtful)) as known(name, is_alone)
+        select hashtextextended(r.organization_id || '/' || name, 0) as key, is_alone, rank
+        from (values (amount_key, is_doubtful, 1),
+                     (seller_key || '/' || invoice_key, true, 2),
+                     (invoice_key || '/' || amount_key, true, 2)) as known(name, is_alone, rank)
         where name is not null) as lock on true"""
-"""The locks of an invoice `r`: on its number with its seller, and with its total and date, whoever its seller is; and
-on these two alone, which must do where number or seller is left out. That one is shared by those that are sure."""
+"""The locks of an invoice `r`: on its total, shared by those that are sure, as it must do where number or seller is
+left out; on its number with its seller, and with its total, whoever its seller is. The total comes first, and no day is
+in them: what a person corrects mostly leaves the total as it is, so that whoever has it waits for no other total."""
 
 _TAKE_LOCK = """case when is_alone then pg_advisory_xact_lock(key)::text
                      else pg_advisory_xact_lock_shared(key)::text end"""

@@ -80,6 +80,7 @@ TEXTS = {
     "NOT_FAILED": N_("This invoice has not failed, or somebody has it read again already."),
     "NOT_PROCESSABLE": N_("This invoice is read already. One that failed is read again from its page."),
     "NOT_WAITING": N_("This invoice does not wait for a person any more."),
+    "NOTHING_LEFT_OUT": N_("The supplier of this invoice is known already."),
     "ALREADY_EXPORTED": N_("This invoice was exported already, so it cannot be changed here any more."),
     "STALE": N_("This has changed since you looked at it. Look again, then decide."),
     "TOO_MANY_FILES": N_("There are more files than this page takes at once. Send fewer; nothing was taken."),

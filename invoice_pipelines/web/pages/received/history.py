@@ -63,6 +63,7 @@ def _decided(decision: Decision, words: Words) -> Event:
         Kind.CORRECTED: ("good", _("Corrected")),
         Kind.REJECTED: ("bad", _("Rejected")),
         Kind.UNDONE: ("warn", _("Taken back")),
+        Kind.ASKED: ("info", _("Asked for the supplier")),
     }[entry.decision]
     text = ""
     if entry.field is not None:

@@ -14,10 +14,12 @@ from invoice_pipelines.intake import lists
 from invoice_pipelines.intake.operations import logged_errors
 from invoice_pipelines.intake.received_invoices import retry_invoices
 from invoice_pipelines.intake.review.claims import LONGEST_NOTE, add_note
+from invoice_pipelines.intake.review.decisions import ask_for_seller
 from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.intake.review.pictures import has_first_page
 from invoice_pipelines.intake.review.show import Document, show_document
 from invoice_pipelines.intake.stages.asked_uploads import ask_for_uploads
+from invoice_pipelines.intake.stages.stages import intake_of, standard_of
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.received.history import history_of
 from invoice_pipelines.web.pages.received.words import Words
@@ -60,6 +62,18 @@ def process_invoice(page: Page, invoice_id: UUID, key: Key = "") -> Response:
 
     said = page.gettext("The invoice is the next one that is read; it waits for a worker.")
     return _do(page, invoice_id, key, ask, said)
+
+
+@router.post("/received/{invoice_id}/ask", role=Role.ACCOUNTANT, area="intake")
+def ask_who_made_it(page: Page, invoice_id: UUID, key: Key = "") -> Response:
+    """Has an invoice that passed without its supplier wait again, to be told who that is."""
+
+    def effect(at: At) -> str:
+        standard = standard_of(intake_of(at.organization))
+        ask_for_seller(at.connection, invoice_id, standard, decided_by=at.entry.actor)
+        return page.url("reviews", invoice_id)
+
+    return page.once_to(key, None, effect, page.gettext("The invoice waits again. Say who made it."))
 
 
 @router.post("/received/{invoice_id}/notes", role=Role.ACCOUNTANT, area="intake")

@@ -166,6 +166,8 @@ def decided_words(document: Document, language: Language) -> str:
         for decision in document.decisions
     ):
         return _("Corrected")
+    if last is Kind.ASKED:
+        return _("Asked for the supplier")
     return _("Taken back") if last is Kind.UNDONE else _("Accepted")
 
 

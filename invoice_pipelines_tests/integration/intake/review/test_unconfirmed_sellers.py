@@ -15,13 +15,15 @@ import pytest
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.recipient import Recipient
+from invoice_pipelines.intake.exports.formats import choose_validated
 from invoice_pipelines.intake.lists import Sought, list_received
 from invoice_pipelines.intake.reading import Provenance, Reading
-from invoice_pipelines.intake.review.decisions import Confirmed
+from invoice_pipelines.intake.review.decisions import Confirmed, ask_for_seller
+from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.review.show import show_document
 from invoice_pipelines.intake.stages.judging import judge_reading
-from invoice_pipelines.intake.stages.stages import export_invoices
+from invoice_pipelines.intake.stages.stages import export_invoices, validate_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines_tests.integration.intake.conftest import Desk
@@ -295,6 +297,42 @@ def test_what_is_left_out_is_found_and_shown_as_not_confirmed(desk: Desk) -> Non
     place = shown["seller.name"].place
     assert place is not None
     assert place.confidence == 0.7
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_seller_that_was_left_out_can_be_named_afterwards(desk: Desk, exported: bool) -> None:
+    invoice = judged(desk, receipt())
+    if exported:
+        export_invoices(desk.intake())
+    with desk.scope() as connection:
+        asked = ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
+    assert [(reason.code, reason.field) for reason in asked.reasons] == [("LOW_CONFIDENCE", "seller.name")]
+    assert row(desk, invoice).seller_name == "Café Pendel"
+    validate_invoices(desk.intake())  # what the queue still holds does not let it pass
+    assert row(desk, invoice).status == "PARSED"
+    assert correct(desk, invoice, seller__name="Café Pendel GmbH").status == "VALIDATED"
+    (export,) = export_invoices(desk.intake()).exports
+    assert "Café Pendel GmbH".encode() in (desk.folder / "exports" / export.files[0].path).read_bytes()
+    assert (row(desk, invoice).status, row(desk, invoice).unconfirmed_seller) == ("EXPORTED", None)
+    with desk.scope() as connection, pytest.raises(ReviewError, match="Nothing was left out"):
+        ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
+
+
+def test_who_is_asked_for_is_not_undone_into_nothing(desk: Desk) -> None:
+    invoice = judged(desk, receipt())
+    with desk.scope() as connection:
+        ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
+    accept(desk, invoice)
+    assert take_back(desk, invoice).status == "PARSED"
+    assert codes(desk, invoice) == [("LOW_CONFIDENCE", "seller.name")]
+
+
+def test_what_an_export_holds_is_not_asked_for(desk: Desk) -> None:
+    invoice = judged(desk, receipt())
+    with desk.scope() as connection:
+        assert choose_validated(connection, "CSV", [invoice], "test")
+    with desk.scope() as connection, pytest.raises(ReviewError, match="export that has begun"):
+        ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
 
 
 def test_what_is_left_out_is_in_no_export(desk: Desk) -> None:

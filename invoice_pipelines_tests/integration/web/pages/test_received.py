@@ -135,6 +135,14 @@ def test_a_seller_that_was_left_out_is_shown_as_not_confirmed(office: Office) ->
         assert "a simplified invoice will do; it is left out" in client.get(f"received/{invoice}").text
         german = client.get(f"received/{invoice}", headers={"Accept-Language": "de"}).text
         assert "nicht bestätigt" in german
+        assert "Lieferanten angeben" not in german, "viewers ask for nothing"
+    with person(office) as client:
+        assert "Name the supplier" in client.get(f"received/{invoice}").text
+        answer = client.post(f"received/{invoice}/ask", data={"key": str(uuid4())})
+        assert (answer.status_code, str(invoice) in answer.headers["location"]) == (303, True)
+        assert "reviews/" in answer.headers["location"]
+        assert office.desk.status(invoice) == "PARSED"
+        assert "Asked for the supplier" in client.get(f"received/{invoice}").text
 
 
 def test_files_of_a_form_are_taken_refused_or_known(office: Office) -> None:  # noqa: F811
