@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -358,7 +359,8 @@ def instance_in_memory() -> Iterator[dg.DagsterInstance]:
             engine = create_engine(storage._engine.url, poolclass=QueuePool, connect_args={"check_same_thread": False})
             event.listen(engine, "connect", lambda session, _: session.execute("pragma foreign_keys = on"))
             patch.setattr(storage, "_engine", engine)
-            lock = storage._db_lock if isinstance(storage, InMemoryEventLogStorage) else nullcontext()
+            # Threads must take turns: sessions of one database in memory do not wait for one another's locks.
+            lock = storage._db_lock if isinstance(storage, InMemoryEventLogStorage) else RLock()
             patch.setattr(storage, name, partial(transaction, engine, lock))
         yield instance
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -47,11 +46,9 @@ def pool() -> Iterator[DocumentPool]:
 
 def test_a_document_that_takes_too_long_fails_and_the_others_are_made(pool: DocumentPool) -> None:
     list(pool.make(workshop(), [task("warm")]))
-    started = time.monotonic()
-    ((_, late),) = pool.make(workshop(invoice=LATE), [task("late")])
+    ((_, late),) = pool.make(workshop(invoice=LATE), [task("late")])  # left alone, it would take hours
     assert isinstance(late, NotMade)
     assert (late.code, late.retry) == (TIMEOUT, False)
-    assert 1.0 <= time.monotonic() - started < 5.0, "its process was killed"
     assert pool.process_ids() == []
     ((_, made),) = pool.make(workshop(), [task("next")])
     assert isinstance(made, Made)
