@@ -18,7 +18,7 @@ from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, find_dates, parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 from invoice_pipelines.intake.reading import Provenance, Reading
-from invoice_pipelines.intake.validation.codes import iso_currencies
+from invoice_pipelines.intake.validation.codes import WITHDRAWN, iso_currencies
 
 PLACE_OF_IBAN = "payments[0].accounts[0].account_id"
 _LONGEST_TEXT = 200
@@ -74,7 +74,7 @@ def _date(written: str) -> date:
 
 def _currency(written: str) -> str:
     code = written.strip().upper()
-    if code not in iso_currencies():
+    if code not in iso_currencies() and code not in WITHDRAWN:
         raise WrongValue(f"{written!r} is not a currency of ISO 4217, such as EUR")
     return code
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from datetime import date
 
 from invoice_pipelines.einvoice.codes import CREDIT_NOTE_TYPES, INVOICE_TYPES, NOT_PAYABLE_TYPES
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.own_rules import broken
 
+WITHDRAWN = {"HRK": date(2023, 1, 14), "BGN": date(2026, 1, 31)}
+"""Currencies of the last ten years that the euro replaced, and the last day on which they were paid with."""
+
 
 def code_violations(reading: Reading) -> Iterator[Violation]:
     """IP-CUR-01, IP-TYPE-01, -02, IP-SIGN-01, -02."""
     currency = (reading.currency or "").strip()
-    if currency and currency not in iso_currencies():
+    withdrawn = WITHDRAWN.get(currency)
+    was_one = withdrawn is not None and reading.issue_date is not None and reading.issue_date <= withdrawn
+    if currency and currency not in iso_currencies() and not was_one:
         yield broken("IP-CUR-01", "currency", code=currency)
     code = (reading.type_code or "").strip()
     if code and code not in CREDIT_NOTE_TYPES | INVOICE_TYPES:

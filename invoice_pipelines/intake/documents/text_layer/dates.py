@@ -23,7 +23,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     dated_candidates,
     find_labelled,
 )
-from invoice_pipelines.intake.documents.text_layer.origin import has_american_phone
+from invoice_pipelines.intake.documents.text_layer.origin.signs import has_american_phone
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
 from invoice_pipelines.intake.documents.text_layer.page.notation import find_dates

@@ -43,7 +43,8 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.documents.text_layer.names import name_of
-from invoice_pipelines.intake.documents.text_layer.origin import is_spoken_where, origin, usual_currency
+from invoice_pipelines.intake.documents.text_layer.origin.origin import origin, usual_currency
+from invoice_pipelines.intake.documents.text_layer.origin.signs import Sign, find_signs
 from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
@@ -60,6 +61,7 @@ from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Forma
 T = TypeVar("T")
 
 _UNSURE = 0.6
+_OF_COUNTRY = 0.9
 _REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
@@ -99,9 +101,9 @@ class _Finder:
         amounts = find_amounts(self.labelled)
         totals = find_agreed_totals(self.labelled, with_learned(amounts, self.learned))
         number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
-        currency = self.currency(totals)
         seller, buyer = self.parties()
-        at = origin(self.labelled, [seller.vat_id] if seller.vat_id else ())
+        signs = find_signs(self.labelled, [seller.vat_id] if seller.vat_id else ())
+        currency, at = self.currency(totals, signs), origin(signs)
         issue, due, delivery = self.dates(currency, at)
         if number is None and totals.gross is None and not self.labelled.titles():
             money = any(amount.money for line in amounts for amount in line.amounts)
@@ -110,7 +112,7 @@ class _Finder:
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
         another = self.another_document(totals)
-        currency = self.usual_currency(currency, at, issue)
+        currency = self.usual_currency(currency, signs, issue, totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
         if totals.before_rounding is not None and totals.gross:
@@ -247,7 +249,7 @@ class _Finder:
         code = next((meaning.kind for meaning in meanings if meaning.group == "titles"), "380")
         return self.keep("type_code", Found(code, words, 0.6))
 
-    def currency(self, totals: Totals) -> str | None:
+    def currency(self, totals: Totals, signs: Sequence[Sign]) -> str | None:
         """The currency of the total: by its label, by the total and its column, else the one that is named most often.
         Unsure where these do not agree, and where the total is printed in two currencies."""
         total = totals.gross.amount if totals.gross else None
@@ -256,46 +258,55 @@ class _Finder:
         if labelled:
             agrees = not of_total or of_total == {labelled.value}
             return self.keep("currency", labelled if agrees else labelled.at_most(_UNSURE))
-        named = [
-            found
+        mentions = [
+            (found, line.number)
             for line in self.labelled.lines
             for word in line.words
             if (found := currency_code(Place((word,), 1.0, line.number)))
         ]
-        if not named:
+        if not mentions:
             return None
+        named = [found for found, _ in mentions]
         value, count = Counter(found.value for found in named).most_common(1)[0]
         if len(of_total) == 1:
             (value,) = of_total
         mention = max((found for found in named if found.value == value), key=lambda found: found.confidence)
         double = total is not None and has_other_currency_beside(self.labelled, total, value)
-        # What is named once, and not beside the total, may be misread.
-        alone = count == 1 and not of_total and (total is None or not is_spoken_where(self.labelled, value))
+        # What is named once and not beside the total may be misread, and what is named below it only that of a card.
+        of_country, _ = usual_currency(self.labelled, signs, self.recipient.country, None)
+        below = total is not None and all(line > total.line for found, line in mentions if found.value == value)
+        alone = (count == 1 or below) and not of_total and (total is None or of_country != value)
         doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or alone
         return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
-    def usual_currency(self, currency: str | None, at: str | None, issue: date | None) -> str | None:
-        """The currency of the country, where none is named, or by a sign that is that of several only."""
+    def usual_currency(
+        self, currency: str | None, signs: Sequence[Sign], issue: date | None, totals: Totals
+    ) -> str | None:
+        """The currency of the country, where none is named, or by a sign that is that of several only. Where another
+        than that is named, and not by the total, it may be but what the total is in it."""
+        if "currency" in self.learned:
+            return currency
         named = [
             word.text
             for line in self.labelled.lines
             for word in line.words
             if (found := _currency_of(word)) and found.value == currency
         ]
-        if "currency" in self.learned:
-            return currency
         certain = [_currency_of_several(text) is None for text in named]
-        usual = usual_currency(self.labelled, at, self.recipient.country, issue)
-        if usual is None or (all(certain) and named):
+        usual, proved = usual_currency(self.labelled, signs, self.recipient.country, issue)
+        place = self.provenance.get("currency")
+        if self.labelled_as("currency", currency_code):
             return currency
-        if any(certain):
-            place = self.provenance.get("currency")
-            if place and usual != currency:  # "$" of Canada, and what that is in USD
+        if usual is None or any(certain):
+            of_total = currencies_of(self.labelled, totals.gross.amount) if totals.gross else set()
+            of_another = usual not in (None, currency) and of_total != {currency}
+            if place and (of_another or (usual != currency and named and not all(certain))):
                 self.provenance["currency"] = replace(place, confidence=min(place.confidence, _UNSURE))
             return currency
         source = Source.OCR if any(self.engines.values()) else Source.TEXT
-        place = self.provenance.get("currency") or Provenance(source, 0.0)
-        self.provenance["currency"] = replace(place, confidence=0.9 if at else 0.85)
+        self.provenance["currency"] = replace(
+            place or Provenance(source, 0.0), confidence=_OF_COUNTRY if proved else _UNSURE
+        )
         self.warnings.append(f"No currency is named; {usual} is that of the country.")
         return usual
 

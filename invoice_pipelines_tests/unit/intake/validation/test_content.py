@@ -95,6 +95,10 @@ def profile(name: str) -> dict[str, Any]:
             for code in ("EURO", "XXQ", "eur", "€")
         ),
         *(pytest.param({"currency": code}, {}, id=f"currency: {code}") for code in ("CHF", "VES", "SLE", "JPY")),
+        pytest.param({"currency": "HRK", "issue_date": date(2022, 12, 31)}, {}, id="kuna in 2022"),
+        pytest.param(
+            {"currency": "HRK", "issue_date": date(2023, 1, 15)}, {"IP-CUR-01": FATAL}, id="kuna after their last day"
+        ),
         pytest.param({"type_code": "999"}, {"IP-TYPE-01": WARNING}, id="unknown type"),
         pytest.param({"type_code": "325"}, {"IP-TYPE-02": WARNING}, id="a type that is not paid"),
         *(

@@ -70,7 +70,7 @@ CASES = {
     "german, sums carried over to a second page": (
         layouts.GERMAN_MANY_PAGES,
         "number | GW-24-55; type | 380; issued | 2024-04-30; seller | Großhandel Weber GmbH; "
-        "buyer | Imbiss Lang; net | 500.00; tax | 35.00; gross | 535.00",
+        "buyer | Imbiss Lang; currency | EUR; net | 500.00; tax | 35.00; gross | 535.00",
     ),
     "german, no tax because the buyer owes it": (
         layouts.GERMAN_REVERSE_CHARGE,

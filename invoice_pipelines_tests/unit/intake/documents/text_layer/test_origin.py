@@ -26,40 +26,62 @@ GERMAN = "Gasthaus zur Post; Kassenbon vom 12.03.2024; Suppe | 7,79; SUMME | 7,7
 BARE = "Corner Diner; June 17, 2024 9:42 AM; Coffee | $8.95; Toast | $3.05; Total | $12.00"
 
 
+SWISS = GERMAN.replace("19%", "8,1%").replace("1,24", "0,58")
+ABSENT: tuple[str | None, bool] = (None, False)
+
+
 @pytest.mark.parametrize(
     ("text", "home", "currency"),
     [
-        (GERMAN, "DE", "EUR"),
-        (GERMAN, None, None),
-        (GERMAN, "CH", None),  # 19 % is no Swiss rate
-        (GERMAN.replace("19%", "8,1%").replace("1,24", "0,58"), "CH", "CHF"),
-        (GERMAN.replace("19%", "8,1%").replace("1,24", "0,58"), "DE", None),
-        (f"{GERMAN}; Telefon +41 44 123 45 67", "DE", "CHF"),
-        (f"{GERMAN}; www.gasthaus-zur-post.de", None, "EUR"),
-        (f"{GERMAN}; +41 44 123 45 67; www.gasthaus-zur-post.de", None, None),  # they do not agree
-        (f"{GERMAN}; UID ATU13585627", "CH", "EUR"),
-        ("Max Hamburgare; 2024-02-07; Tel +46 8 141 104; Nachos | 159,00; Total | 159,00", "DE", "SEK"),
-        ("Konoba; 31.08.2021; Tel +385 52 123 456; Riba | 75,00; Total | 75,00", "DE", None),  # kuna until 2022
-        ("Konoba; 31.08.2023; Tel +385 52 123 456; Riba | 75,00; Total | 75,00", "DE", "EUR"),
-        (f"{BARE}; Toronto, ON M5V 2T6", "DE", "CAD"),
-        (f"{BARE}; Las Vegas, NV 89109", "DE", "USD"),
-        (f"{BARE}; Tel +49 40 123 456", "DE", "USD"),  # dollars in Germany: nobody knows whose
-        (f"{BARE}; All prices in AUD; Las Vegas, NV 89109", "DE", "AUD"),
-        (f"{BARE}; TVQ 1224208916 TQ0001", "DE", "CAD"),
-        (f"{BARE}; HST# 811741073", "DE", "CAD"),
-        (f"{BARE}; Wan Chai, Hong Kong", "DE", "HKD"),
-        (f"{BARE}; www.diner.com.hk", "DE", "HKD"),
-        ("Konoba; 31.08.2021; Riba | 75,00 kn; Ukupno | 75,00 kn; Aprox. | 9,95 EUR", "DE", "HRK"),
+        # The language with its rates, and the organization's country; never that country alone.
+        (GERMAN, "DE", ("EUR", True)),
+        (GERMAN, None, ("EUR", False)),
+        (GERMAN, "CH", ("EUR", False)),
+        (GERMAN.replace(" 19%", ""), "DE", ABSENT),
+        (SWISS, "CH", ("CHF", True)),
+        (SWISS, "DE", ("CHF", False)),
+        # Two signs that say the same, and two that do not.
+        (f"{SWISS}; Telefon +41 44 123 45 67", "DE", ("CHF", True)),
+        (f"{GERMAN}; Telefon +41 44 123 45 67", "DE", ABSENT),
+        (f"{GERMAN}; www.gasthaus-zur-post.de", None, ("EUR", True)),
+        (f"{GERMAN}; +41 44 123 45 67; www.gasthaus-zur-post.de", None, ABSENT),
+        (f"{GERMAN}; UID ATU13585627", "CH", ("EUR", True)),
+        ("Max Hamburgare; 2024-02-07; Tel +46 8 141 104; Nachos | 159,00; Total | 159,00", "DE", ("SEK", False)),
+        ("Max; 2024-02-07; Tel +46 8 141 104; 111 57 Stockholm; Nachos | 159,00; Total | 159,00", "DE", ("SEK", True)),
+        ("Max; 2024-02-07; Tel 08-145797; 111 57 Stockholm; Nachos | 159,00; Total | 159,00", "DE", ("SEK", True)),
+        ("Max; 2024-02-07; Tel 040-145797; 111 57 Stockholm; Nachos | 159,00; Total | 159,00", "DE", ("SEK", False)),
+        ("Max; 2024-02-07; Org. 556188-7562; 111 57 Stockholm; Nachos | 159,00; Total | 159,00", "DE", ("SEK", True)),
+        ("Max; 2024-02-07; Org. 556188-7563; 111 57 Stockholm; Nachos | 159,00; Total | 159,00", "DE", ("SEK", False)),
+        ("Five Guys; 12/07/2022; George's Street, Dublin; Fry | 4.90; Total | 4.90", "DE", ("EUR", False)),
+        ("Five Guys; George's Street, Dublin; VAT No. 3423133IH; Fry | 4.90; Total | 4.90", "DE", ("EUR", True)),
+        ("Five Guys; Edinburgh, EH3 8BJ; VAT No: 170 5101 51; Fry | 4.90; Total | 4.90", "DE", ("GBP", True)),
+        ("TAPA TAPA; 08015 BARCELONA; TEL. 93 2924644; Patates | 5,75; TOTAL | 5,75", "DE", ("EUR", True)),
+        # Kuna until 2022.
+        ("Konoba; 31.08.2021; Tel +385 52 123 456; OIB: 65187181511; Riba | 75,00; Total | 75,00", "DE", ("HRK", True)),
+        ("Konoba; 31.08.2023; Tel +385 52 123 456; OIB: 65187181511; Riba | 75,00; Total | 75,00", "DE", ("EUR", True)),
+        ("Konoba; Tel +385 52 123 456; OIB: 65187181511; Riba | 75,00; Total | 75,00", "DE", ABSENT),
+        # Dollars.
+        (f"{BARE}; Toronto, ON M5V 2T6", "DE", ("CAD", False)),
+        (f"{BARE}; Toronto, ON M5V 2T6; (416) 640-7778", "DE", ("CAD", True)),
+        (f"{BARE}; Las Vegas, NV 89109", "DE", ("USD", False)),
+        (f"{BARE}; Las Vegas, NV 89109; 702.474.4089", "DE", ("USD", True)),
+        (f"{BARE}; (312) 939-3045; Order 316 09/22/2022 12:37 PM", "DE", ("USD", True)),
+        (f"{BARE}; (416) 939-3045; Order 316 09/22/2022 12:37 PM", "DE", ("CAD", True)),
+        (f"{BARE}; (800) 939-3045; Order 316 09/22/2022 12:37 PM", "DE", ("USD", False)),
+        (f"{BARE}; Tel +49 40 123 456", "DE", ("USD", False)),  # dollars in Germany: nobody knows whose
+        (f"{BARE}; All prices in AUD; Las Vegas, NV 89109", "DE", ("AUD", False)),
+        (f"{BARE}; TVQ 1224208916 TQ0001; (514) 286-6171", "DE", ("CAD", True)),
+        (f"{BARE}; Wan Chai, Hong Kong", "DE", ("HKD", False)),
+        (f"{BARE}; Wan Chai, Hong Kong; www.diner.com.hk", "DE", ("HKD", True)),
+        ("Konoba; 31.08.2021; Riba | 75,00 kn; Ukupno | 75,00 kn; Aprox. | 9,95 EUR", "DE", ("HRK", True)),
     ],
 )
-def test_a_bare_sign_or_none_is_the_money_of_the_country(text: str, home: str | None, currency: str | None) -> None:
+def test_the_currency_is_that_of_the_country_where_two_signs_prove_it(
+    text: str, home: str | None, currency: tuple[str | None, bool]
+) -> None:
     reading = receipt(text, home)
-    assert reading.currency == currency
-    told = [warning for warning in reading.warnings if "No currency is named" in warning]
-    if told:
-        assert reading.provenance["currency"].confidence >= 0.8
-    elif currency == "USD":
-        assert reading.provenance["currency"].confidence < 0.8
+    place = reading.provenance.get("currency")
+    assert (reading.currency, place is not None and place.confidence >= 0.8) == currency
 
 
 def test_a_currency_that_is_named_is_the_one() -> None:
