@@ -73,7 +73,7 @@ def test_floods_and_bombs_that_are_uploaded_are_refused_in_words(
     session = office.tenant.sessions[Role.ACCOUNTANT]
     with visiting(browser, office.site.url, session) as visitor, others_go_on(office.site, other_office.tenant):
         page = visitor.page
-        page.on("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
+        visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
         visitor.open(f"/desk/{office.tenant.slug}/received")
         page.get_by_label("Choose files").set_input_files(files)
         expect(page.locator("[data-summary]")).to_contain_text(f"{len(files)} taken")
@@ -104,7 +104,7 @@ def test_a_logo_that_is_a_bomb_is_refused_and_the_old_one_stays(site: Site, brow
         others_go_on(site, other),
     ):
         page = visitor.page
-        page.on("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
+        visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
         for name, data in bombs.items():
             visitor.open(address)
             (tmp_path / name).write_bytes(data)

@@ -117,7 +117,7 @@ def test_an_admin_connects_a_company_and_comes_back_to_the_desk(
         assert visitor.sees("QuickBooks is connected")
         assert visitor.sees("Acme Books")
         assert visitor.sees("Sandbox, no real books")
-        visitor.page.on("dialog", lambda dialog: dialog.accept())
+        visitor.when("dialog", lambda dialog: dialog.accept())
         visitor.page.get_by_role("button", name="Disconnect").click()
         assert visitor.sees("What was synced stays known here")
         connect("Connect again", realm=realms[1])

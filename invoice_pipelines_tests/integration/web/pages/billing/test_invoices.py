@@ -67,7 +67,7 @@ def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: Books, b
         page.get_by_role("button", name="Zahlung erfassen").click()
         assert visitor.sees("Die Zahlung ist erfasst.")
         assert visitor.sees("Vollständig bezahlt")
-        page.on("dialog", lambda dialog: dialog.accept())
+        visitor.when("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="Zurücknehmen").click()
         assert visitor.sees("Die Rechnung ist wieder offen")
         visitor.complaints.clear()  # Chromium notes the answer 422 of the amount

@@ -244,7 +244,7 @@ def whole_day(
     tenant = open_tenant(town.database, name=name, time_zone="Europe/Berlin")
     realm = f"9191{list(LANGUAGES).index(code)}"
     intake = Intake(town.database, tenant.id, tenant.slug, town.settings.home)
-    with visiting(browser, town.url, tenant.sessions[Role.ACCOUNTANT], language=code) as me:
+    with visiting(browser, town.url, tenant.sessions[Role.ACCOUNTANT], language=code, is_new=True) as me:
         me.page.set_default_timeout(20_000)
         day = Day(town, tenant, intake, mail, sandbox.accountant(realm), Language(code), me)
         begin(day, sandbox, realm)

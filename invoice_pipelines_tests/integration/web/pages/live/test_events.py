@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -130,19 +131,20 @@ def test_an_open_page_is_no_sign_that_somebody_is_there(site: Site) -> None:
 
 @pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
 def test_nobody_is_asked_for_while_nobody_watches(site: Site) -> None:
-    def sessions() -> int:
+    def asking() -> set[tuple[int, datetime]]:
         with site.database.superuser.connect() as connection:
-            return int(
-                connection.execute(
-                    text(
-                        """select count(*) from pg_stat_activity
-                           where query like '%web.watched%' and pid <> pg_backend_pid()"""
-                    )
-                ).scalar_one()
+            found = connection.execute(
+                text(
+                    """select pid, query_start from pg_stat_activity
+                       where query like '%web.watched%' and pid <> pg_backend_pid()"""
+                )
             )
+            return {(row.pid, row.query_start) for row in found}
+
+    of_sites_that_ended = asking()
 
     def settled(wanted: int, page: Listener) -> None:
-        page.wait(lambda _: sessions() == wanted)
+        page.wait(lambda _: len(asking() - of_sites_that_ended) == wanted)
 
     with listening(site.url, site.a.slug, site.a.sessions[Role.VIEWER]) as page:
         page.wait(lambda page: page.last("standing"))

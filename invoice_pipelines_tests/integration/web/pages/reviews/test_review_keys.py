@@ -70,7 +70,7 @@ def start(visitor: Visitor, office: Office) -> None:
 def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser: Browser) -> None:
     doubting(office, issue_date=0.999)
     numbers = {waiting(office, f"HW-{number}", f"{number}00.00"): f"HW-{number}" for number in range(30, 50)}
-    with at_desk(office, browser) as visitor:
+    with at_desk(office, browser, is_new=True) as visitor:
         page = visitor.page
         page.add_init_script(NO_MOUSE + MEASURE)
         start(visitor, office)

@@ -152,7 +152,7 @@ def test_a_document_that_wants_to_run_something_is_a_picture(office: Office, bro
     writer.write(buffer)
     invoice = str(uploaded(office.desk, buffer.getvalue(), name))
     with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
-        visitor.page.on("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
+        visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
         opened(visitor, office, invoice)
         assert visitor.page.evaluate("document.querySelector('.sheet img').naturalWidth") > 100
         assert visitor.page.locator("embed, object, iframe").count() == 0
@@ -162,7 +162,7 @@ def test_a_document_that_wants_to_run_something_is_a_picture(office: Office, bro
 def test_what_only_calls_itself_a_pdf_is_refused_and_shown_as_nothing(office: Office, browser: Browser) -> None:
     invoice = str(uploaded(office.desk, b"<html><script>alert(1)</script></html>", "invoice.pdf"))
     with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
-        visitor.page.on("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
+        visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
         visitor.open(f"/desk/{office.tenant.slug}/reviews/{invoice}")
         assert visitor.sees("This document has no pages that could be shown")
     assert office.desk.status(UUID(invoice)) == "FAILED"

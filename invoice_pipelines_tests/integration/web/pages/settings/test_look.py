@@ -48,7 +48,7 @@ def test_a_logo_is_uploaded_seen_in_the_sample_and_taken_off(
 ) -> None:
     with visiting(browser, site.url, tenant.sessions[Role.ADMIN], language="de") as visitor:
         page = visitor.page
-        page.on("dialog", lambda dialog: dialog.accept())
+        visitor.when("dialog", lambda dialog: dialog.accept())
 
         def sample() -> bytes:
             assert page.evaluate("document.querySelector('img.preview').decode().then(() => true)")

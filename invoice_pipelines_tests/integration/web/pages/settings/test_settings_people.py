@@ -30,7 +30,7 @@ def test_a_colleague_is_invited_comes_in_gets_another_role_and_goes(
     site: Site, tenant: Tenant, browser: Browser
 ) -> None:
     email = f"clara-{uuid4().hex[:8]}@example.com"
-    with visiting(browser, site.url, tenant.sessions[Role.ADMIN], language="de") as visitor:
+    with visiting(browser, site.url, tenant.sessions[Role.ADMIN], language="de", is_new=True) as visitor:
         visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = visitor.page
         visitor.open(place(tenant, "people"))
@@ -61,7 +61,7 @@ def test_a_colleague_is_invited_comes_in_gets_another_role_and_goes(
         colleague.page.wait_for_url(f"**/desk/{tenant.slug}")
     with visiting(browser, site.url, tenant.sessions[Role.ADMIN], language="de") as visitor:
         page = visitor.page
-        page.on("dialog", lambda dialog: dialog.accept())
+        visitor.when("dialog", lambda dialog: dialog.accept())
         visitor.open(place(tenant, "people"))
         page.get_by_label("Rolle von Clara Sommer").select_option("viewer")
         row = page.get_by_role("row", name="Clara Sommer")
