@@ -108,6 +108,10 @@ class Installation:
         with engine.connect() as connection:
             return connection.execute(text(statement), parameters).scalar_one()
 
+    def last_run(self) -> int:
+        """The number of the run that was launched last; later ones have larger numbers."""
+        return int(self.scalar(self.dagster, "select coalesce(max(id), 0) from runs"))
+
     def open_runs(self) -> int:
         """How many runs have not ended."""
         return int(self.scalar(self.dagster, "select count(*) from runs where status = any(:open)", open=list(OPEN)))

@@ -154,7 +154,7 @@ def _ratio(slow: Sequence[Round], fast: Sequence[Round]) -> float:
 
 def _do_runs(here: Installation, launcher: Launcher, tenants: Sequence[Tenant], number: str) -> Round:
     """A document in each organization, and a run for each."""
-    last = here.scalar(here.dagster, "select coalesce(max(id), 0) from runs")
+    last = here.last_run()
     for tenant in tenants:
         here.upload(tenant, [f"{number}-{tenant.slug}"])
         with organization_scope(here.engine, tenant.id) as connection:

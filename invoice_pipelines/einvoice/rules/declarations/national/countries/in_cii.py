@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from invoice_pipelines.einvoice.rules.declarations.national.countries.numbers import (
     has_swedish_check_digit,
@@ -39,17 +40,7 @@ _iban = path("ram:PayeePartyCreditorFinancialAccount/ram:IBANID")
 _bic = path("ram:PayeeSpecifiedCreditorFinancialInstitution/ram:BICID")
 
 
-def _rule(
-    rule: str,
-    applies: Applies,
-    context: str,
-    test: Test,
-    facts: Facts | None = None,
-    *,
-    warns: bool = False,
-    text: str = "",
-) -> Declaration:
-    return country_rule(rule, applies, context, test, facts, warns=warns, text=text, in_cii=True)
+_rule = partial(country_rule, in_cii=True)
 
 
 def _is_number(text: str) -> bool:
