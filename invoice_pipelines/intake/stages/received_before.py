@@ -79,7 +79,7 @@ EARLIER_INVOICES_SQL = f"""
            (select e.* from intake.received_invoice e
             where r.source <> 'xml' and e.amount_key between r.amount_key and r.amount_key
               and e.seller_key is not null and e.issue_date = r.issue_date and {_CAME_BEFORE}
-            order by e.amount_key, e.seller_key limit 5)
+            order by e.amount_key, e.issue_date, e.invoice_key limit 5)
            union all
            (select e.* from intake.received_invoice e where e.invoice_key is null and {_SAME_RECEIPT})
            union all

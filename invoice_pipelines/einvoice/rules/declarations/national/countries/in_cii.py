@@ -13,12 +13,12 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.numbers im
     has_swedish_check_digit,
     is_norwegian,
 )
-from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import Applies, country_rule
+from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import country_rule
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import own_text
 from invoice_pipelines.einvoice.rules.declarations.national.places import AGREEMENT, BUYER, LINES, SELLER, SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, exists, is_blank, text_of
 from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
-from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Facts, Test
+from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, decimal, normalized, one, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
