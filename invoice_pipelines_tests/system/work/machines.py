@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ from invoice_pipelines_tests.support.server import REDIS, DisposableServer
 
 COMMAND = str(Path(sys.executable).parent / "invoice-pipelines")
 DATABASE = "invoices"
+_NETWORKS = count()
 
 
 class Ground(DisposableServer):
@@ -138,20 +140,22 @@ def _listens(address: str, port: int) -> bool:
 
 
 @contextmanager
-def network(folder: Path, count: int = 2) -> Iterator[Network]:
+def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
     """A network for the length of the block. Skips the test where this process may make none."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2")
     moto = pytest.importorskip("moto.server")
-    number = os.getpid() % 250
-    address, bridge = f"10.203.{number}.1", f"ipb{os.getpid()}"
+    # Of its own: what the one before left goes away a moment later than its name.
+    own = os.getpid() + 50 * next(_NETWORKS)
+    number = own % 250
+    address, bridge = f"10.203.{number}.1", f"ipb{own}"
     with ExitStack() as stack:
         try:
             stack.enter_context(_added("link", bridge, "type", "bridge"))
             _ip("addr", "add", f"{address}/24", "dev", bridge)
             _ip("link", "set", bridge, "up")
-            addresses = [f"10.203.{number}.{place + 2}" for place in range(count)]
-            links = [_machine_link(stack, bridge, each, place) for place, each in enumerate(addresses)]
+            addresses = [f"10.203.{number}.{place + 2}" for place in range(machines_in_it)]
+            links = [_machine_link(stack, bridge, each, f"{own}-{place}") for place, each in enumerate(addresses)]
         except subprocess.CalledProcessError as error:
             pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
         ground = Ground(folder / "postgresql", address)
@@ -175,13 +179,13 @@ def network(folder: Path, count: int = 2) -> Iterator[Network]:
             home, temporary = folder / name / "home", folder / name / "tmp"
             for place in (home, temporary):
                 place.mkdir(parents=True)
-            own = {"DAGSTER_HOME": str(home), "TMPDIR": str(temporary)}
-            machines.append(Machine(name, link, own_address, home, {**shared, **own}))
+            places = {"DAGSTER_HOME": str(home), "TMPDIR": str(temporary)}
+            machines.append(Machine(name, link, own_address, home, {**shared, **places}))
         yield Network(ground, tuple(machines))
 
 
-def _machine_link(stack: ExitStack, bridge: str, address: str, place: int) -> tuple[str, str]:
-    name, link = f"ipm{os.getpid()}-{place}", f"ipl{os.getpid()}-{place}"
+def _machine_link(stack: ExitStack, bridge: str, address: str, end: str) -> tuple[str, str]:
+    name, link = f"ipm{end}", f"ipl{end}"
     stack.enter_context(_added("netns", name))
     _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
     _ip("link", "set", link, "master", bridge, "up")
