@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-SCANS = ["maple-ridge/SCAN_20260309_0931.pdf", "harbour-and-hill/scan0001.pdf"]
+SCANS = ["maple-ridge/SCAN_20260309_0931.pdf", "harbour-and-hill/IMG_2041.PNG"]
 RECOGNIZED = f"select count(*) from work.batch_item where kind = '{RECOGNIZE}' and status = 'succeeded'"
 
 PATIENT = {"INVOICE_PIPELINES_RUN_TIME_BOX_SECONDS": "300", "INVOICE_PIPELINES_LEASE_SECONDS": "120"}
