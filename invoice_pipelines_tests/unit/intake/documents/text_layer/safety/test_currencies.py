@@ -44,6 +44,7 @@ SHARED = {
     "VAT 13.5% 0.93",
     "IVA 10% 0,71",
     "IVA 16% 1.07",
+    "Sales Tax 0.62",  # also in Canada
     "02/27/2024 8:14 PM",
     "Cancún, Q.R.",
 }
