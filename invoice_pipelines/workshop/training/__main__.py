@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
-from zlib import crc32
 
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
@@ -24,13 +23,11 @@ from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_am
 from invoice_pipelines.intake.documents.text_layer.totals.totals import find_totals
 from invoice_pipelines.workshop.bench.reading.documents import receipts
 from invoice_pipelines.workshop.bench.reading.kept_pages import KeptPages
+from invoice_pipelines.workshop.training.folds import FOLDS, fold_of
 from invoice_pipelines.workshop.training.learning import Seen, as_file, learn, see
 from invoice_pipelines.workshop.training.made import samples
-from invoice_pipelines.workshop.training.receipts import samples_of
+from invoice_pipelines.workshop.training.receipts import seen_receipts
 
-_FOLDS = 5
-_LABELLED = 4.0  # a receipt that a person has labelled counts as so many made-up documents
-_PROVED = 2.0
 _UNSEEN = 10**6  # the first number of the made-up documents that judge
 _LIKELY = 0.8
 _SURE = 0.95
@@ -49,22 +46,16 @@ def main() -> None:
     made = [seen for sample in samples(chosen.made) if (seen := see(sample))]
     groups: dict[bool, list[Seen]] = {True: [], False: []}
     with SharedRecognizer(EngineSpec("rapidocr", threads=1), processes=1) as recognizer:
-        for sample, by_person in samples_of(receipts(chosen.receipts, KeptPages(chosen.pages, recognizer))):
-            if seen := see(sample, _LABELLED if by_person else _PROVED):
-                groups[by_person].append(seen)
+        for seen, by_person in seen_receipts(receipts(chosen.receipts, KeptPages(chosen.pages, recognizer))):
+            groups[by_person].append(seen)
     known = [*groups[True], *groups[False]]
-    models = [learn([*made, *(seen for seen in known if fold_of(seen) != fold)]) for fold in range(_FOLDS)]
+    models = [learn([*made, *(seen for seen in known if fold_of(seen.sample.seller) != fold)]) for fold in range(FOLDS)]
     for name, group in (("labelled by a person", groups[True]), ("proved by the rules", groups[False])):
-        report(f"{name}, sellers unseen", group, [models[fold_of(seen)] for seen in group])
+        report(f"{name}, sellers unseen", group, [models[fold_of(seen.sample.seller)] for seen in group])
     model = learn([*made, *known])
     unseen = [seen for sample in samples(chosen.made // 5, _UNSEEN) if (seen := see(sample))]
     report("made up, unseen", unseen, [model] * len(unseen))
     chosen.to.write_bytes(as_file(model))
-
-
-def fold_of(seen: Seen) -> int:
-    """Which part of the receipts one belongs to; all of a seller belong to the same."""
-    return crc32(seen.sample.seller.encode()) % _FOLDS
 
 
 def report(name: str, group: Sequence[Seen], models: Sequence[Model]) -> None:

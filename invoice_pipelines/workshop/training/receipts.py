@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from invoice_pipelines.einvoice.errors import ReadingError
@@ -12,12 +12,22 @@ from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_am
 from invoice_pipelines.intake.documents.text_layer.totals.totals import find_totals
 from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import AMOUNTS
+from invoice_pipelines.workshop.training.learning import Seen, see
 from invoice_pipelines.workshop.training.made import Sample
 
 _SURE = 0.95
+_LABELLED = 4.0  # a receipt that a person has labelled counts as so many made-up documents
+_PROVED = 2.0
 
 
-def samples_of(documents: Iterator[Document]) -> Iterator[tuple[Sample, bool]]:
+def seen_receipts(documents: Iterable[Document]) -> Iterator[tuple[Seen, bool]]:
+    """The documents to learn from as the second reader sees them, and whether a person has told their totals."""
+    for sample, by_person in samples_of(documents):
+        if seen := see(sample, _LABELLED if by_person else _PROVED):
+            yield seen, by_person
+
+
+def samples_of(documents: Iterable[Document]) -> Iterator[tuple[Sample, bool]]:
     """The documents of which any total is known, and whether a person has told so."""
     for document in documents:
         if isinstance(document.pages, ReadingError):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from zlib import crc32
 
 import numpy as np
 import typer
@@ -26,8 +25,8 @@ from invoice_pipelines.workshop.bench.reading.documents import Document, hybrids
 from invoice_pipelines.workshop.bench.reading.made.made import MADE, made_documents
 from invoice_pipelines.workshop.bench.reading.reading import MADE_DOCUMENTS, kept_pages
 from invoice_pipelines.workshop.bench.reading.truth import is_right
+from invoice_pipelines.workshop.training.folds import FOLDS, fold_of
 
-FOLDS = 5
 MADE_TO_LEARN_FROM = 1_000
 _WEIGHT_OF_MADE = 0.1
 _ROUNDS = 400
@@ -111,7 +110,7 @@ def main(
     with kept_pages(pages) as kept:
         found = [*receipts(documents, kept), *hybrids(hybrids_in, kept)]
     seen = see([*found, *made_documents(MADE_TO_LEARN_FROM, first=MADE_DOCUMENTS)])
-    fold_of = [crc32(one.document.seller.encode()) % FOLDS for one in seen]
+    fold_of = [fold_of(one.document.seller) for one in seen]
     of_fold = [learn([one for one, other in zip(seen, fold_of, strict=True) if other != fold]) for fold in range(FOLDS)]
     for part in dict.fromkeys(one.document.part for one in seen):
         of_part = [(one, of_fold[fold]) for one, fold in zip(seen, fold_of, strict=True) if one.document.part == part]

@@ -75,7 +75,7 @@ def run(
         for part in (RECEIPTS, HYBRIDS, MADE)
         if (of_part := [o for o in outcomes if o.document.part == part])
     }
-    bars = _bars(parts)
+    bars = bars_of(parts)
     if hybrids:
         share = share_of_second_reader(hybrids)
         bars["second_reader_to_text_layer"] = Bar(share, MOST_TIME_OF_SECOND_READER, at_most=True)
@@ -107,8 +107,8 @@ def _documents(
     return found
 
 
-def _bars(parts: dict[str, list[Outcome]]) -> dict[str, Bar]:
-    """What must hold of the ratios."""
+def bars_of(parts: dict[str, list[Outcome]]) -> dict[str, Bar]:
+    """What must hold of what became of the documents of each part."""
     judged = {part: [o for o in of_part if o.document.truth] for part, of_part in parts.items()}
     bars = {
         f"{part}_wrong_passes": Bar(len(wrongly_passed(of_part, SAFETY)), 0, at_most=True)
