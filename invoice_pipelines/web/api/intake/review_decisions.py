@@ -225,6 +225,23 @@ def undo_review(caller: Caller, invoice_id: ReviewId, body: Reasoned) -> Decided
     return _decided(caller, invoice_id, body, decide)
 
 
+@router.post("/reviews/{invoice_id}/ask", role=Role.ACCOUNTANT, area="intake")
+def ask_for_seller(caller: Caller, invoice_id: ReviewId) -> DecidedOut:
+    """Have an invoice that passed without its seller wait again, to be accepted or corrected.
+
+    One that was exported is exported once more then. 409 where nothing was left out, or where an export that has begun
+    holds the invoice.
+    """
+
+    def ask(at: At) -> DecidedOut:
+        standard = standard_of(intake_of(at.organization))
+        asked = decisions.ask_for_seller(at.connection, invoice_id, standard, decided_by=at.entry.actor)
+        caller.tag(review_state(at.connection, invoice_id))
+        return _shown(invoice_id, asked)
+
+    return caller.once(None, ask)
+
+
 @router.post("/reviews/{invoice_id}/claim", role=Role.ACCOUNTANT, area="intake")
 def claim_review(caller: Caller, invoice_id: ReviewId, body: ClaimIn) -> Claim:
     """Take a review, so that nobody else decides about it meanwhile; once more, to keep it for longer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
@@ -161,6 +163,25 @@ def test_a_decision_is_undone_until_the_export(office: Office) -> None:
         assert problem_of(decide(client, invoice, "undo"), 409)["code"] == "ALREADY_EXPORTED"
 
 
+def test_a_seller_that_was_left_out_is_asked_for(office: Office) -> None:
+    read = on_paper(seller_name=0.7, seller_vat_id=0.7)
+    receipt = replace(read, seller=Party(name="Café Pendel"), buyer=Party(), due_date=None)
+    invoice = str(judged(office.desk, receipt))
+    with office.person(Role.ACCOUNTANT) as client:
+        asked = client.post(f"reviews/{invoice}/ask")
+        assert asked.status_code == 200, asked.text
+        assert [(reason["code"], reason["field"]) for reason in asked.json()["reasons"]] == [
+            ("LOW_CONFIDENCE", "seller.name")
+        ]
+        assert asked.headers["etag"] == tag_of(client, invoice)["If-Match"]
+        accepted = client.post(f"reviews/{invoice}/accept", json={}, headers={"If-Match": asked.headers["etag"]})
+        assert accepted.json()["status"] == "VALIDATED"
+        assert client.get(f"received-invoices/{invoice}").json()["seller_name"] == "Café Pendel"
+        assert problem_of(client.post(f"reviews/{invoice}/ask"), 409)["code"] == "NOTHING_LEFT_OUT"
+    with office.person(Role.VIEWER) as viewer:
+        assert viewer.post(f"reviews/{invoice}/ask").status_code == 403
+
+
 def test_a_rejection_fails_and_a_retry_brings_it_back(office: Office) -> None:
     invoice = waiting(office)
     with office.client() as client:
@@ -287,6 +308,7 @@ def test_what_another_organization_has_is_not_there(office: Office, other_office
         ("POST", "reviews/{}/check", {"json": {"corrections": {"number": {"value": "1"}}}}),
         ("POST", "reviews/{}/reject", {"json": {"reason": "x"}, "headers": tag}),
         ("POST", "reviews/{}/undo", {"json": {}, "headers": tag}),
+        ("POST", "reviews/{}/ask", {}),
         ("POST", "reviews/{}/claim", {"json": {}}),
         ("POST", "reviews/{}/release", {}),
         ("POST", "reviews/{}/postpone", {"json": {"until": None}}),
