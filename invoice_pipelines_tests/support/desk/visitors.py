@@ -19,6 +19,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    TimeoutError,
     expect,
     sync_playwright,
 )
@@ -46,7 +47,9 @@ LAPTOP = 1280
 WIDTHS = (360, LAPTOP, 2560)
 """In which pages are looked at: a telephone, a laptop, a large screen."""
 
-expect.set_options(timeout=15_000)  # for machines that do other things as well; most of it is not waited for
+PATIENCE = 15_000
+"""Milliseconds: for machines that do other things as well; most of it is not waited for."""
+expect.set_options(timeout=PATIENCE)
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and os.environ.get("CI") != "true",
@@ -136,8 +139,12 @@ class Visitor:
         )
 
     def sees(self, text: str) -> bool:
-        """Whether a text stands on the page."""
-        return self.page.get_by_text(text).first.is_visible()
+        """Whether a text stands on the page, or on the one that a click leads to."""
+        try:
+            self.page.get_by_text(text).first.wait_for(timeout=PATIENCE)
+        except TimeoutError:
+            return False
+        return True
 
     def serious_findings(self) -> list[str]:
         """What axe-core finds on the page that keeps people from using it (WCAG 2.2 AA)."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -125,7 +125,7 @@ def test_an_admin_connects_a_company_and_comes_back_to_the_desk(
         assert visitor.serious_findings() == []
         visitor.page.get_by_role("button", name="Confirm Acme Neu").click()
         assert visitor.sees("Everything is synced with this company now")
-        assert visitor.page.get_by_role("button", name="Sync now: Customers").is_visible()
+        expect(visitor.page.get_by_role("button", name="Sync now: Customers")).to_be_visible()
 
 
 def test_what_was_not_seen_is_not_confirmed_or_ended(books: Site, tenant: Tenant, there: Accountant) -> None:
@@ -155,10 +155,10 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
         visitor.page.locator("[data-live-text='counts.jobs']").get_by_text("1").wait_for()  # the stream is there
         run_sync(books, tenant, pull=False)
         visitor.page.locator("#work .badge.good").wait_for()  # without loading the page again
-        assert visitor.page.locator("#work").get_by_role("row", name="Fetch from QuickBooks Done").is_visible()
+        expect(visitor.page.locator("#work").get_by_role("row", name="Fetch from QuickBooks Done")).to_be_visible()
         visitor.page.locator("#stands").get_by_text("ago").first.wait_for()  # when customers were read
         job = tenant.view.value("select id from work.batch_job")
-        assert visitor.page.locator(f'a[href$="/batch-operations/{job}"]').is_visible()
+        expect(visitor.page.locator(f'a[href$="/batch-operations/{job}"]')).to_be_visible()
         for button in ("Import", "Push backlog"):
             visitor.page.get_by_role("button", name=button).click()
             assert visitor.sees("It runs as soon as a worker is free")

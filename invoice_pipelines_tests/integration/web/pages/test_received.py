@@ -208,7 +208,7 @@ def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
         assert "Die Datei ist leer." in row["empty"].inner_text()
         assert f"Sie ist größer als {MOST_MEGABYTES} MB." in row["large"].inner_text()
         expect(page.locator("#found").get_by_text("rechnung%E2%80%AEfdp.exe")).to_be_visible()
-        assert page.locator("img").count() == 0
+        expect(page.locator("img")).to_have_count(0)
         assert visitor.serious_findings() == []
         assert visitor.overflow() == 0
         office.run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.billing.conftest import Seller, seller, shops  # noqa: F401
@@ -30,8 +30,8 @@ def test_money_is_that_of_the_month_and_its_ages(seller: Seller, browser: Browse
     for scheme, width in zip(("light", "dark", "light"), WIDTHS, strict=True):
         with visiting(browser, seller.site.url, session, scheme=scheme, width=width) as visitor:
             visitor.open(f"/desk/{seller.tenant.slug}")
-            assert visitor.page.get_by_text("357.00 EUR").first.is_visible()
-            assert visitor.page.get_by_text("476.00 EUR").first.is_visible()
+            expect(visitor.page.get_by_text("357.00 EUR").first).to_be_visible()
+            expect(visitor.page.get_by_text("476.00 EUR").first).to_be_visible()
             late = visitor.page.locator("dt", has_text="More than 90 days late").locator("+ dd")
             assert "119.00" in late.inner_text()
             assert "age=over_90_days&currency=EUR" in (late.get_by_role("link").get_attribute("href") or "")

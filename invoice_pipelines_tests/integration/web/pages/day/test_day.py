@@ -92,7 +92,7 @@ def test_2_todays_post_is_dropped_and_each_file_has_its_outcome(day: Day) -> Non
     expect(outcomes.filter(has_text="Kopie von Januar.xml").get_by_role("link")).to_have_text("Januar.xml")
     expect(outcomes.filter(has_text="leer.pdf")).to_contain_text(day.t("The file is empty."))
     expect(outcomes.filter(has_text=papers.MARKUP).locator("bdi")).to_have_text(papers.MARKUP)
-    assert page.locator("main img").count() == 0
+    expect(page.locator("main img")).to_have_count(0)
     day.read()
     page.reload()
     states = {name: became for name, (_, became) in post.items() if became is not None}

@@ -132,7 +132,7 @@ def test_what_failed_is_tried_again_and_what_waits_is_cancelled_without_scripts(
         visitor.page.get_by_role("button", name="Load again").click()
         visitor.page.get_by_role("button", name="Cancel").click()
         assert visitor.sees("Cancelled. What is done stays done.")
-        assert visitor.page.get_by_role("button", name="Cancel").count() == 0
+        expect(visitor.page.get_by_role("button", name="Cancel")).to_have_count(0)
 
 
 def test_what_is_not_possible_any_more_is_said(seller: Seller) -> None:  # noqa: F811

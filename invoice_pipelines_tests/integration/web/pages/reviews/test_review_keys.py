@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import invite, set_role
@@ -78,7 +78,7 @@ def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser
         for left in range(len(numbers), 0, -1):
             review = page.locator("#review")
             invoice = str(review.get_attribute("data-id"))
-            assert page.locator(".row[data-asks]").count() == 2
+            expect(page.locator(".row[data-asks]")).to_have_count(2)
             # What a form took is measured a moment after it can be used.
             waits = page.evaluate(WAITS, len(numbers) - left)
             assert page.evaluate("mice") == []
@@ -112,7 +112,7 @@ def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, bro
         number, date = page.get_by_label("Invoice number"), page.get_by_label("Issue date")
         assert page.evaluate("document.activeElement.name") == "value.issue_date"
         keys.press("z")
-        assert page.locator(".paper.zoomed").count() == 1
+        expect(page.locator(".paper.zoomed")).to_have_count(1)
         keys.type("6.3.2026")
         keys.press("Escape")
         assert date.input_value() == "5 Mar 2026"
@@ -134,14 +134,14 @@ def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, bro
         page.get_by_role("button", name="Close").press("Enter")
         date.focus()
         keys.press("y")
-        assert page.locator(".paper.zoomed").count() == 0
+        expect(page.locator(".paper.zoomed")).to_have_count(0)
         keys.press("?")
         page.get_by_label("Single keys do this").uncheck()
         keys.press("Escape")
         page.reload()
         page.wait_for_selector("#review.lively")
         keys.press("y")
-        assert page.locator(".paper.zoomed").count() == 0
+        expect(page.locator(".paper.zoomed")).to_have_count(0)
         assert date.input_value() == "y"
         keys.press("Escape")
         keys.press("Enter")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pypdf
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from invoice_pipelines.accounts.roles import Role
@@ -50,7 +50,7 @@ def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
         if is_zoomed:
             page.keyboard.press("Escape")  # the number is a text, in which letters are written
             page.keyboard.press("z")
-            assert page.locator(".paper.zoomed").count() == 1
+            expect(page.locator(".paper.zoomed")).to_have_count(1)
         left, top, right, bottom = on_screen(visitor, word)
         page.mouse.click((left + right) / 2, (top + bottom) / 2)
         page.wait_for_selector(".mark.shown.active[data-field=number]")
@@ -155,7 +155,7 @@ def test_a_document_that_wants_to_run_something_is_a_picture(office: Office, bro
         visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))
         opened(visitor, office, invoice)
         assert visitor.page.evaluate("document.querySelector('.sheet img').naturalWidth") > 100
-        assert visitor.page.locator("embed, object, iframe").count() == 0
+        expect(visitor.page.locator("embed, object, iframe")).to_have_count(0)
         visitor.open(f"/desk/{office.tenant.slug}/reviews")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from lxml import html
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake.exports.datev.accounts.rules import load_rules
@@ -69,7 +69,7 @@ def test_datev_is_set_up_and_gets_a_rule(site: Site, tenant: Tenant, browser: Br
         page.get_by_label("Lieferant").first.fill("DE123456788")
         page.get_by_role("button", name="Regel hinzufügen").click()
         assert visitor.sees("Bereit")
-        assert page.get_by_role("cell", name="5200").is_visible()
+        expect(page.get_by_role("cell", name="5200")).to_be_visible()
     with tenant.view.scope() as connection:
         known = load_settings(connection)
         (rule,) = load_rules(connection).rules

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
@@ -69,7 +69,7 @@ def test_a_colleague_is_invited_comes_in_gets_another_role_and_goes(
         assert visitor.sees("Clara Sommer hat jetzt eine andere Rolle.")
         row.get_by_role("button", name="Entfernen").click()
         assert visitor.sees("Clara Sommer gehört nicht mehr zur Organisation.")
-        assert page.get_by_role("row", name="Clara Sommer").count() == 0
+        expect(page.get_by_role("row", name="Clara Sommer")).to_have_count(0)
 
 
 def test_the_last_admin_stays_and_is_told_why(site: Site, tenant: Tenant) -> None:
@@ -110,8 +110,8 @@ def test_a_token_is_made_works_and_is_revoked(site: Site, tenant: Tenant, browse
         row = page.get_by_role("row", name="shop in the web")
         row.get_by_role("button", name="Revoke").click()
         assert visitor.sees("The token shop in the web lets nobody in any more.")
-        assert row.get_by_text("Revoked").is_visible()
-        assert row.get_by_role("button").count() == 0
+        expect(row.get_by_text("Revoked")).to_be_visible()
+        expect(row.get_by_role("button")).to_have_count(0)
         with site.client(secret) as program:
             assert program.get(site.path(tenant, "customers")).status_code == 401
 

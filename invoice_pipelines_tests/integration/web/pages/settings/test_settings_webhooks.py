@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from standardwebhooks import Webhook
 
 from invoice_pipelines.accounts.roles import Role
@@ -79,7 +79,7 @@ def test_an_endpoint_is_added_told_looked_at_and_gets_a_new_secret(
         assert first not in page.content()
         assert visitor.sees("Batch operations: all")
         page.get_by_role("link", name=receiver.url).click()
-        assert page.get_by_role("cell", name="It answered 500.").is_visible()
+        expect(page.get_by_role("cell", name="It answered 500.")).to_be_visible()
         page.get_by_role("row", name="It answered 500.").get_by_role("link").click()
         assert visitor.sees("<script>alert(1)</script>")
         page.get_by_role("button", name="Tell again").click()
@@ -93,7 +93,7 @@ def test_an_endpoint_is_added_told_looked_at_and_gets_a_new_secret(
         assert second not in page.content()
         page.get_by_role("button", name="Disable").click()
         assert visitor.sees("is told nothing any more")
-        assert page.get_by_role("button", name="Tell again").count() == 0
+        expect(page.get_by_role("button", name="Tell again")).to_have_count(0)
         page.get_by_role("button", name="Enable").click()
         assert visitor.sees("is told of what happens from now on")
         page.get_by_role("button", name="Tell again").click()
