@@ -173,7 +173,7 @@ def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
         while not _listens(address, 6379):
             assert redis.poll() is None
             time.sleep(0.05)
-        shared = _shared(ground, endpoint)
+        shared = _shared(ground, endpoint, f"s3://invoices/{own}")
         machines = []
         for (name, link), own_address in zip(links, addresses, strict=True):
             home, temporary = folder / name / "home", folder / name / "tmp"
@@ -195,8 +195,8 @@ def _machine_link(stack: ExitStack, bridge: str, address: str, end: str) -> tupl
     return name, link
 
 
-def _shared(ground: Ground, endpoint: str) -> dict[str, str]:
-    """The environment that all machines have."""
+def _shared(ground: Ground, endpoint: str, files: str) -> dict[str, str]:
+    """The environment that all machines have. Moto keeps its buckets for the process, so files are below a place."""
     ours = {
         "DATABASE_URL": libpq_url(ground.url(DATABASE, APP)),
         "WEB_DATABASE_URL": libpq_url(ground.url(DATABASE, WEB)),
@@ -204,7 +204,7 @@ def _shared(ground: Ground, endpoint: str) -> dict[str, str]:
         "DAGSTER_DATABASE_URL": libpq_url(ground.url(f"{DATABASE}_dagster")),
         "BROKER_URL": f"redis://{ground.address}:6379/0",
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        **{name.upper(): f"s3://invoices/{name}" for name in FILES},
+        **{name.upper(): f"{files}/{name}" for name in FILES},
     }
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")},
