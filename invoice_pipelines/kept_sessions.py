@@ -2,15 +2,19 @@
 
 Dagster's own opens a session for each statement and closes it again: thirty a second for a daemon that has nothing to
 do, which was two thirds of all that an idle installation cost. And before many a statement it asks PostgreSQL's
-catalogue whether a table or a column is there; here it asks until it is.
+catalogue whether a table or a column is there; here it asks until it is. And it notifies listeners of each event,
+though there are none any more: a second transaction for each of the 70 events of a run, which wait for one another in
+all of the server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from types import MethodType
 from typing import Any
 
+from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
@@ -37,6 +41,8 @@ class KeptSessions(DagsterPostgresStorage):
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
             _ask_until_it_is_there(storage)
+        without_notice = MethodType(SqlEventLogStorage.store_event, self._event_log_storage)
+        self._event_log_storage.store_event = without_notice  # type: ignore[method-assign]
         self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]  # of it alone, Dagster tells the end
 
     @classmethod

@@ -32,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.database.access import database_urls, keep_sessions, session_limits
 from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.einvoice import Invoice, Syntax, validate, write
 from invoice_pipelines.intake.documents.ocr.recognizer import keep_engines
 from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.json_logs import JsonLines, about_run, are_wanted
@@ -43,8 +44,11 @@ from invoice_pipelines.workers.broker import QUEUES, app_arguments
 log = logging.getLogger(__name__)
 
 SECONDS_TO_CONNECT = 3.0
-MOST_RUNS = 200
-"""After so many runs a process is replaced, so that nothing that a library leaks grows for ever."""
+MOST_RUNS = 5_000
+MOST_MEGABYTES = 2_000
+"""A process is replaced after so many runs, or as soon as one has made it so large, so that no leak of a library grows
+for ever. Not often: runs that wait meanwhile, and the first one of the new process, are seconds late.
+"""
 SECONDS_FOR_A_LAST_STEP = 20
 """So long after its time box a run may end by itself, before a worker that is to stop interrupts it."""
 LOADED_BEFORE = (
@@ -98,6 +102,8 @@ def load_all() -> None:
     """Loads what runs need, before the processes of a worker are forked from this one, which share it then."""
     for name in LOADED_BEFORE:
         import_module(name)
+    for syntax in (Syntax.UBL, Syntax.CII):
+        validate(write(Invoice(), syntax))  # whose schema and rules are loaded when they are first asked
     keep_engines()
     definitions = CodePointer.from_module("invoice_pipelines.definitions", "defs", None)
     ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN).get_definition()
@@ -162,7 +168,8 @@ def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, rea
             "worker",
             *("--pool", "prefork", "--concurrency", str(processes)),
             *("--queues", ",".join(queues), "--hostname", name),
-            *("--max-tasks-per-child", str(MOST_RUNS), "--loglevel", "warning"),
+            *("--max-tasks-per-child", str(MOST_RUNS), "--max-memory-per-child", str(MOST_MEGABYTES * 1024)),
+            *("--loglevel", "warning"),
             *("--disable-prefetch", "--without-gossip", "--without-mingle"),
         ]
     )

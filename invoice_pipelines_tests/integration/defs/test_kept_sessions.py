@@ -2,6 +2,7 @@
 
 import time
 
+import dagster as dg
 import pytest
 from sqlalchemy import event, text
 
@@ -11,6 +12,11 @@ from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
 
 pytestmark = pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
+
+
+@dg.job
+def nothing() -> None:
+    """Does nothing."""
 
 
 def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it_in_the_end(
@@ -68,3 +74,15 @@ def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: House) ->
     work()
     assert asked
     assert [statement for statement in asked if "pg_catalog" in statement] == []
+
+
+def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: House) -> None:
+    instance = lasting_house.instance
+    asked: list[str] = []
+    engine = instance.event_log_storage._engine  # type: ignore[attr-defined]
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    run = instance.create_run_for_job(nothing)
+    instance.report_engine_event("It is told.", run)
+    assert [record.message for record in instance.all_logs(run.run_id)] == ["It is told."]
+    assert [statement for statement in asked if statement.startswith("INSERT INTO event_logs")] != []
+    assert [statement for statement in asked if "NOTIFY" in statement] == []

@@ -116,6 +116,21 @@ class Installation:
         """How many runs have not ended."""
         return int(self.scalar(self.dagster, "select count(*) from runs where status = any(:open)", open=list(OPEN)))
 
+    def failed_runs(self, after: int) -> list[dict[str, str]]:
+        """Runs launched after that one that failed: job, organization, and what Dagster says of it first."""
+        with self.dagster.connect() as connection:
+            rows = connection.execute(
+                text(
+                    """select r.pipeline_name as job, r.run_body::jsonb -> 'tags' ->> 'organization' as organization,
+                              (select left(string_agg(e.event, ' ' order by e.id), 2000) from event_logs e
+                               where e.run_id = r.run_id
+                                 and e.dagster_event_type in ('STEP_FAILURE', 'PIPELINE_FAILURE')) as reason
+                       from runs r where r.id > :after and r.status = 'FAILURE' order by r.id"""
+                ),
+                {"after": after},
+            )
+            return [{key: value or "" for key, value in row._asdict().items()} for row in rows]
+
     def cpu_seconds(self) -> dict[str, float]:
         """CPU seconds so far, of each process with all that it started, ended ones included."""
         return {name: _cpu_seconds(pid) for name, pid in self.roots().items()}

@@ -89,6 +89,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
                 )
                 here.wait("all runs have ended", lambda: not here.open_runs())
 
+        before = here.last_run()
         progress(f"{size.swept} organizations get {size.documents} documents each")
         for tenant in swept:
             here.upload(tenant, [f"S-{tenant.slug}-{number}" for number in range(size.documents)])
@@ -96,6 +97,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
         progress(f"{size.uploads} uploads while sweeps go on")
         busy = clients.upload(_timetable(uploaders, "U", size.uploads, size.every_seconds))
         left = _left(here)
+        failed = here.failed_runs(before)
         launcher.close()
     cases = {way: Case([each.seconds for each in rounds[way]], "s", f"{size.runs} runs {ABOUT[way]}") for way in WAYS}
     for way in WAYS:
@@ -132,6 +134,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
             "upload_busy_p95": Bar(percentile(busy, 95), MOST_SECONDS_P95, at_most=True),
             "upload_busy_max": Bar(max(busy), MOST_SECONDS, at_most=True),
             "upload_quiet_p95": Bar(percentile(quiet, 95), MOST_SECONDS_QUIET_P95, at_most=True),
+            "failed_runs": Bar(len(failed), 0, at_most=True),
         },
         environment=found,
         details={
@@ -144,6 +147,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
             "upload_busy_seconds": [round(each, 2) for each in busy],
             "upload_quiet_seconds": [round(each, 2) for each in quiet],
             "documents_of_the_sweeps_left": left,
+            "failed_runs": failed,
         },
     )
 
