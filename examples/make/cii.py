@@ -1,4 +1,4 @@
-"""Holds how an invoice is written in UN/CEFACT CII: XRechnung and the profiles of Factur-X/ZUGFeRD 2."""
+"""How an invoice is written in UN/CEFACT CII: XRechnung and the profiles of Factur-X/ZUGFeRD 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the inbox of Harbour & Hill, a café chain in Dublin: Peppol, English PDFs, invoices in two currencies."""
+"""The inbox of Harbour & Hill, a café chain in Dublin: Peppol, English PDFs, invoices in two currencies."""
 
 from __future__ import annotations
 

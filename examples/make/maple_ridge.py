@@ -1,4 +1,4 @@
-"""Holds the inbox of Maple Ridge Outfitters, a shop in Toronto: Canadian and US PDFs, e-invoices from Europe."""
+"""The inbox of Maple Ridge Outfitters, a shop in Toronto: Canadian and US PDFs, e-invoices from Europe."""
 
 from __future__ import annotations
 

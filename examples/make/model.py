@@ -1,4 +1,4 @@
-"""Holds what an example is made from: parties, an invoice with its sums, and a document with its expected outcome.
+"""What an example is made from: parties, an invoice with its sums, and a document with its expected outcome.
 
 The sums are computed as EN 16931 asks (BR-CO-10 to BR-CO-17): VAT is rounded once per category and rate. Syntaxes are
 written elsewhere; a broken example is a right invoice in which `dataclasses.replace` or a text replacement breaks one

@@ -1,4 +1,4 @@
-"""Holds the inbox of Nordwind Handel, a wholesaler in Hamburg: mostly German e-invoices."""
+"""The inbox of Nordwind Handel, a wholesaler in Hamburg: mostly German e-invoices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the sales orders of the examples are made from, and what must become of each when all of an organization
+"""What the sales orders of the examples are made from, and what must become of each when all of an organization
 are invoiced at once, in their order.
 
 The outcome is worked out here from EN 16931 (BR-CO-10 to BR-CO-17: VAT once per category and rate) and from the stock

@@ -1,4 +1,4 @@
-"""Holds the people of the examples. All are invented.
+"""The people of the examples. All are invented.
 
 IBANs are the sample numbers that banks and the SWIFT registry print; VAT ids and tax numbers have right check digits,
 from the lowest numbers on.

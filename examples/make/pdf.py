@@ -1,4 +1,4 @@
-"""Holds how an invoice is drawn on paper, in three layouts, and how its XML is put into the PDF.
+"""How an invoice is drawn on paper, in three layouts, and how its XML is put into the PDF.
 
 The layouts differ in what makes reading hard: labels beside, above or far from their values, sums in a column or in a
 table, several pages, numbers that are no invoice number.

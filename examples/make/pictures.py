@@ -1,4 +1,4 @@
-"""Holds documents that are pictures of paper: a photo of an invoice, one of a till receipt, a scan, a fax."""
+"""Documents that are pictures of paper: a photo of an invoice, one of a till receipt, a scan, a fax."""
 
 from __future__ import annotations
 

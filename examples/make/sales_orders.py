@@ -1,4 +1,4 @@
-"""Holds who orders what from the three organizations of the examples. All customers are invented."""
+"""Who orders what from the three organizations of the examples. All customers are invented."""
 
 from __future__ import annotations
 

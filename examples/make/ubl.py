@@ -1,4 +1,4 @@
-"""Holds how an invoice is written in UBL 2.1, as XRechnung or Peppol BIS Billing 3.0."""
+"""How an invoice is written in UBL 2.1, as XRechnung or Peppol BIS Billing 3.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how people in different countries write an invoice: words, dates and amounts."""
+"""How people in different countries write an invoice: words, dates and amounts."""
 
 from __future__ import annotations
 

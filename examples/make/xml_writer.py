@@ -1,4 +1,4 @@
-"""Holds the little that all XML syntaxes need: elements by prefixed name, and amounts and dates as text."""
+"""The little that all XML syntaxes need: elements by prefixed name, and amounts and dates as text."""
 
 from __future__ import annotations
 

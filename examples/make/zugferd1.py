@@ -1,4 +1,4 @@
-"""Holds how an invoice is written in ZUGFeRD 1.0 (2014), profile COMFORT."""
+"""How an invoice is written in ZUGFeRD 1.0 (2014), profile COMFORT."""
 
 from __future__ import annotations
 
