@@ -14,7 +14,7 @@ returns void
 language plpgsql
 as $$
 declare
-    key constant bigint := hashtextextended('billing ' || current_setting('app.organization_id'), 0);
+    key constant bigint := hashtextextended('billing ' || organizations.current(), 0);
 begin
     if alone then
         perform pg_advisory_xact_lock(key);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -62,7 +62,7 @@ def look_as_asked(organization: OrganizationContext, look: Look, time_box: timed
                     of_today = report if day == TODAY else of_today
                     outcome = _outcome(report)
                 except AlreadyRunning as busy:
-                    outcome = Later(datetime.now(UTC) + _REST, busy.code, str(busy))
+                    outcome = Later(run.clock.now() + _REST, busy.code, str(busy))
                 except OverdueError as error:
                     outcome = Failed(error.code, str(error))
                 run.let_go(claimed)

@@ -168,7 +168,7 @@ def _do(run: Run, context: OrganizationContext, claimed: Claim, item: Item) -> N
         log.warning("Another worker has taken over webhook delivery %s.", item.subject_id)
     except EncryptionError as error:
         with run.scope() as connection:
-            _finish(run, connection, claimed, Later(datetime.now(UTC) + WITHOUT_KEY, "NO_KEY", str(error)))
+            _finish(run, connection, claimed, Later(run.clock.now() + WITHOUT_KEY, "NO_KEY", str(error)))
 
 
 def _prepared(run: Run, context: OrganizationContext, claimed: Claim, delivery_id: UUID) -> _Intended | None:

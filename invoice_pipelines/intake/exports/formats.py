@@ -115,6 +115,4 @@ def begin_export(
 
 def lock_exports(connection: Connection) -> None:
     """Keeps others from beginning an export of the organization until the end of the transaction."""
-    connection.execute(
-        text("select pg_advisory_xact_lock(hashtextextended('export/' || current_setting('app.organization_id'), 0))")
-    )
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended('export/' || organizations.current(), 0))"))

@@ -205,7 +205,7 @@ def _take_turn(connection: Connection) -> None:
     connection.execute(
         text(
             """select pg_advisory_xact_lock(hashtextextended(
-                   'quickbooks payments ' || current_setting('app.organization_id'), 0))"""
+                   'quickbooks payments ' || organizations.current(), 0))"""
         )
     )
 

@@ -6,7 +6,7 @@ The run that pushes does them, as it comes every minute. What takes longer than 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from invoice_pipelines.quickbooks.connection.connections import connection_of
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
 from invoice_pipelines.quickbooks.values import PULL, EntityType
 from invoice_pipelines.work import Claim, Failed, Later, Outcome, Run, Succeeded, create_job, finish
+from invoice_pipelines.work.clock import Clock
 
 _ATTEMPTS = 5
 _REST = timedelta(minutes=5)
@@ -80,10 +81,10 @@ def _do(
             time_box=run.time_left(),
             on_progress=on_progress,
         )
-        outcomes = [_outcome(found[entity]) for entity in entities]
+        outcomes = [_outcome(found[entity], run.clock) for entity in entities]
         reports.update(found)
     except RealmPaused as error:
-        paused, until = error, error.until or datetime.now(UTC) + _REST
+        paused, until = error, error.until or run.clock.now() + _REST
         outcomes = [Later(until, "PAUSED", error.reason) for _ in entities]
     except Fault as fault:
         outcomes = [Failed("QUICKBOOKS_FAULT", str(fault), retry=True) for _ in entities]
@@ -93,10 +94,10 @@ def _do(
     return paused
 
 
-def _outcome(report: PullReport) -> Outcome:
+def _outcome(report: PullReport, clock: Clock) -> Outcome:
     if not report.finished:
         pause = _REST if report.stopped else timedelta(seconds=1)
-        return Later(datetime.now(UTC) + pause, "NOT_FINISHED", report.stopped or "There is more to be read.")
+        return Later(clock.now() + pause, "NOT_FINISHED", report.stopped or "There is more to be read.")
     applied = report.applied
     return Succeeded(
         {

@@ -14,14 +14,8 @@ from invoice_pipelines.intake.review.fields import FIELDS, stored_value
 from invoice_pipelines.intake.states import Status, description, label
 from invoice_pipelines.web.pages.languages import Language
 
-_KINDS = {
-    Status.UPLOADED: "info",
-    Status.CREATED: "info",
-    Status.PARSED: "info",
-    Status.VALIDATED: "good",
-    Status.EXPORTED: "good",
-    Status.FAILED: "bad",
-}
+_KINDS = {Status.VALIDATED: "good", Status.EXPORTED: "good", Status.FAILED: "bad"}
+"""Of badges; those of all other states inform."""
 _HASH = re.compile(r" [0-9a-f]{64}\b")
 """The name of an original in the storage, for who restores it, at the command line."""
 _RATE = re.compile(r"(\S+) % (\S+) (\S+)")
@@ -37,7 +31,7 @@ class Words:
         """The kind and the words of a badge."""
         if in_review:
             return "warn", self.language.gettext("Waits for review")
-        return _KINDS[Status(status)], label(Status(status), self.language.code)
+        return _KINDS.get(Status(status), "info"), label(Status(status), self.language.code)
 
     def meaning(self, status: str) -> str:
         """A sentence on what a state means."""
