@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Three processes for two cores, as some tests wait for another process.
 WORKERS ?= 3
 
-.PHONY: demo up test test-pooler coverage test-slow test-full image lint format types imports docs pictures clean
+.PHONY: demo up test test-pooler coverage test-slow test-full tiers image lint format types imports docs pictures clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -19,25 +19,33 @@ demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 	@$(BIN)/invoice-pipelines up
 
-test: $(VENV)/.ready  ## the default tests
-	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS)
+TESTS := invoice_pipelines_tests
+test: $(VENV)/.ready  ## what nobody should wait for longer than three minutes
+	@$(BIN)/pytest -q -m "not slow and not thorough" --workers $(WORKERS)
+	@echo "Left to \`make test-slow\`, which CI runs as well: the long tests, and those of $(TESTS)/thorough.txt."
 
-coverage: $(VENV)/.ready  ## the default tests, and which lines of the product they run
+coverage: $(VENV)/.ready  ## all but the long tests, and which lines of the product they run
 	@mkdir -p .coverage
 	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS) --cov --cov-report=term
 
-POOLED ?= invoice_pipelines_tests/integration
+POOLED ?= $(TESTS)/integration
 test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
 	@$(BIN)/pytest -q -m "not slow" --workers $(WORKERS) --pooler $(POOLED)
 
-# Most of these wait, hence one process more. What waits longest comes first, and only files with such tests are loaded.
-FILES_WITH = $$(grep -rl --include='test_*.py' $(1) $(addprefix invoice_pipelines_tests/,system integration unit))
-test-slow: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" --workers 4 $(call FILES_WITH,mark.slow)
+# The long ones wait more than they work, hence one process more; they come first. Only files with such tests are loaded.
+FILES_WITH = $$(grep -rl --include='test_*.py' $(1) $(addprefix $(TESTS)/,system integration unit))
+test-slow: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones, and those that `make test` leaves out
+	@$(BIN)/pytest -q -m "(slow or thorough) and not alone" --workers 4 $(call FILES_WITH,mark.slow) \
+	  $$(cut -d : -f 1 $(TESTS)/thorough.txt | uniq)
 	@$(BIN)/pytest -q -m "slow and alone" $(call FILES_WITH,mark.alone)
 
 test-full: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones as large as the promises are: about an hour
 	@TESTS_AT_FULL_SIZE=1 $(BIN)/pytest -q -m slow
+
+tiers: $(VENV)/.ready  ## chooses anew what `make test` leaves out, by the time and lines of each test: a quarter of an hour
+	@rm -rf .coverage && mkdir .coverage
+	@$(BIN)/pytest -q -m "not slow" -p $(TESTS).tiers --record .coverage --workers $(WORKERS) --cov --cov-report= || true
+	@$(BIN)/python -m $(TESTS).tiers .coverage
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check .

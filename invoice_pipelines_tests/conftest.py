@@ -28,6 +28,7 @@ from invoice_pipelines_tests.support.organization_view import OrganizationView
 from invoice_pipelines_tests.support.programs import end_forker
 from invoice_pipelines_tests.support.server import PGBOUNCER, DisposableServer, PooledServer, pgbouncer
 from invoice_pipelines_tests.support.sizes import PROFILE, example_count
+from invoice_pipelines_tests.tiers import THOROUGH, function_of
 
 PROJECT = Path(__file__).parent.parent
 CORPUS = PROJECT.parent / "shared" / "corpus" / "einvoice"
@@ -80,8 +81,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooler", action="store_true", help="reach PostgreSQL through a pgbouncer in transaction mode")
 
 
+@pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is decided
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what no pooler can give."""
+    """Marks what `make test` leaves to CI, and leaves out what no pooler can give."""
+    thorough = frozenset(THOROUGH.read_text().splitlines())
+    for item in items:
+        if function_of(item.nodeid) in thorough:
+            item.add_marker(pytest.mark.thorough)
     if config.getoption("pooler"):
         why = "needs a session of its own at PostgreSQL" if PGBOUNCER else "pgbouncer is not installed"
         for item in items:

@@ -164,6 +164,9 @@ def test_lists_are_narrowed_and_read_in_pages(client: httpx.Client) -> None:
     found = client.get("customers", params={"text": "söhne", "limit": 1}).json()
     assert [row["customer_number"] for row in found["items"]] == ["R-1"]
     assert client.get("items", params={"text": "lamp", "active": "false"}).json()["items"] == []
+    lines = [{"sku": "R-LAMP", "quantity": "1"}]
+    orders = [ORDER | {"order_number": f"R-page-{n}", "lines": lines} for n in range(201)]
+    assert client.post("sales-orders/bulk", json={"rows": orders}).json()["created"] == 201
     first = client.get("sales-orders", params={"status": ["pending", "reviewed"], "limit": 200}).json()
     second = client.get("sales-orders", params={"status": ["pending", "reviewed"], "after": first["next"]}).json()
     assert len(first["items"]) == 200
