@@ -30,7 +30,7 @@ from invoice_pipelines.web.api.billing.bulk import examples
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Amount, Body, Day, JobAccepted, Text
-from invoice_pipelines.work import BatchAnswer
+from invoice_pipelines.work import BatchAnswer, answer_of
 
 router = OrganizationRouter(tags=["batch operations"])
 
@@ -250,6 +250,11 @@ def accepted(at: At, answer: BatchAnswer) -> JobAccepted:
         estimated_duration_seconds=answer.estimated_seconds,
         url=job_url(at, answer.job_id),
     )
+
+
+def job_accepted(at: At, job_id: UUID, seconds_per_item: float) -> JobAccepted:
+    """The same, where the domain says the id of the batch job only."""
+    return accepted(at, answer_of(at.connection, job_id, seconds_per_item=seconds_per_item))
 
 
 def job_url(at: At, job_id: UUID) -> str:

@@ -13,11 +13,11 @@ from invoice_pipelines.overdue import ExecutionStatus
 from invoice_pipelines.overdue.asked import ask_for_run
 from invoice_pipelines.overdue.execution_log import find_execution, list_executions
 from invoice_pipelines.overdue.notifications import NotificationStatus, find_notification, list_notifications
+from invoice_pipelines.web.api.batch_requests import job_accepted
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Amount, Answer, Body, Day, Instant, JobAccepted
-from invoice_pipelines.work import answer_of
 
 router = OrganizationRouter(tags=["overdue"])
 
@@ -177,12 +177,6 @@ def look_for_overdue_now(caller: Caller, body: RunNow) -> JobAccepted:
 
     def effect(at: At) -> JobAccepted:
         job_id = ask_for_run(at.connection, as_of=body.as_of, created_by=at.entry.actor)
-        answer = answer_of(at.connection, job_id, seconds_per_item=_SECONDS_PER_RUN)
-        return JobAccepted(
-            job_id=str(job_id),
-            total=answer.total,
-            estimated_duration_seconds=answer.estimated_seconds,
-            url=at.url("batch-operations", job_id),
-        )
+        return job_accepted(at, job_id, _SECONDS_PER_RUN)
 
     return caller.once(body, effect)

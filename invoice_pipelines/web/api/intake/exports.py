@@ -13,7 +13,8 @@ from invoice_pipelines.intake import lists
 from invoice_pipelines.intake.exports.asked_exports import SECONDS_PER_INVOICE, ask_for_export, export_again
 from invoice_pipelines.storage import root_path, verified_chunks
 from invoice_pipelines.web.api.attachments import ATTACHMENT, attachment
-from invoice_pipelines.web.api.intake.values import ReceivedInvoice, job_accepted
+from invoice_pipelines.web.api.batch_requests import job_accepted
+from invoice_pipelines.web.api.intake.values import ReceivedInvoice
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.problems import not_found, wrong_field

@@ -19,8 +19,9 @@ from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads, 
 from invoice_pipelines.intake.states import INTAKE_RUN, Status
 from invoice_pipelines.storage import blob_path, root_path, verified_chunks
 from invoice_pipelines.web.api.attachments import ATTACHMENT, attachment
+from invoice_pipelines.web.api.batch_requests import job_accepted
 from invoice_pipelines.web.api.intake.receiving import IncomingFile, receive_file
-from invoice_pipelines.web.api.intake.values import ReceivedInvoice, job_accepted
+from invoice_pipelines.web.api.intake.values import ReceivedInvoice
 from invoice_pipelines.web.callers import At, Caller, RequestCaller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter

@@ -10,9 +10,7 @@ from pydantic import ConfigDict
 from invoice_pipelines.intake.review.fields import FIELDS
 from invoice_pipelines.intake.review.show import Document, ReadValue
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines.web.callers import At
-from invoice_pipelines.web.values import Amount, Answer, Day, Instant, JobAccepted
-from invoice_pipelines.work import answer_of
+from invoice_pipelines.web.values import Amount, Answer, Day, Instant
 
 INVOICE_EXAMPLE: dict[str, Any] = {
     "id": "0199a1b2-0000-7000-8000-000000000012",
@@ -284,14 +282,3 @@ def _value(read: ReadValue) -> dict[str, Any]:
         "box": None if place is None else place.box,
         "text": None if place is None else place.text,
     }
-
-
-def job_accepted(at: At, job_id: UUID, seconds_per_item: float) -> JobAccepted:
-    """The answer to a request that has become a batch job."""
-    answer = answer_of(at.connection, job_id, seconds_per_item=seconds_per_item)
-    return JobAccepted(
-        job_id=str(job_id),
-        total=answer.total,
-        estimated_duration_seconds=answer.estimated_seconds,
-        url=at.url("batch-operations", job_id),
-    )

@@ -16,11 +16,11 @@ from invoice_pipelines.quickbooks.connection.connections import connection_of
 from invoice_pipelines.quickbooks.pull.asked import ask_for_pull
 from invoice_pipelines.quickbooks.push.requests import ask_for_backlog, ask_for_invoices
 from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.web.api.batch_requests import job_accepted
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Answer, Body, Instant, JobAccepted, Text
-from invoice_pipelines.work import answer_of
 
 router = OrganizationRouter(tags=["quickbooks"])
 
@@ -146,7 +146,7 @@ def pull_from_quickbooks(caller: Caller, body: PullRequest) -> JobAccepted:
     def effect(at: At) -> JobAccepted:
         entities = [_TYPES[name] for name in Pulled if name in body.entities]
         job = ask_for_pull(at.connection, entities, full=body.full, created_by=at.entry.actor)
-        return _accepted(at, job, _SECONDS_PER_PULL)
+        return job_accepted(at, job, _SECONDS_PER_PULL)
 
     return caller.once(body, effect)
 
@@ -163,7 +163,7 @@ def push_to_quickbooks(caller: Caller, body: PushRequest) -> JobAccepted:
             job = ask_for_invoices(at.connection, body.invoices, created_by=at.entry.actor)
         else:
             job = ask_for_backlog(at.connection, _TYPES[str(body.entity)], created_by=at.entry.actor)
-        return _accepted(at, job, _SECONDS_PER_PUSH)
+        return job_accepted(at, job, _SECONDS_PER_PUSH)
 
     return caller.once(body, effect)
 
@@ -214,16 +214,6 @@ def resolve_quickbooks_conflict(caller: Caller, conflict_id: ConflictId, body: D
         return ConflictOut.model_validate(decided)
 
     return caller.once(body, effect)
-
-
-def _accepted(at: At, job_id: UUID, seconds_per_item: float) -> JobAccepted:
-    answer = answer_of(at.connection, job_id, seconds_per_item=seconds_per_item)
-    return JobAccepted(
-        job_id=str(job_id),
-        total=answer.total,
-        estimated_duration_seconds=answer.estimated_seconds,
-        url=at.url("batch-operations", job_id),
-    )
 
 
 def _state(conflict: Conflict) -> tuple[object, ...]:
