@@ -8,7 +8,7 @@ tax; -10 the reason why there is none. BR-IC-11 and -12 ask for the delivery, BR
 from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.declarations import vat_cii, vat_ubl
-from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family
+from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family, elements
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, declare
 
 _SOURCE = "EN 16931-1:2017+A1:2019, 6.4.4"
@@ -41,9 +41,8 @@ def _rules_of(family: Family) -> list[Declaration]:
             about={"code": family.code, "name": family.name},
         )
 
-    lines, cii_lines = vat_ubl.lines_of(family), vat_cii.lines_of(family)
-    allowances, cii_allowances = vat_ubl.allowances_of(family), vat_cii.allowances_of(family)
-    charges, cii_charges = vat_ubl.charges_of(family), vat_cii.charges_of(family)
+    lines, allowances, charges = elements(vat_ubl.asked_of, family)
+    cii_lines, cii_allowances, cii_charges = elements(vat_cii.asked_of, family)
     entries, cii_entries = vat_ubl.entries_of(family), vat_cii.entries_of(family)
     parties = vat_cii.parties(family)
     rate, cii_rate = vat_ubl.rate(family), vat_cii.rate(family)

@@ -18,8 +18,8 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat_type,
     stated,
 )
-from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate, identified
-from invoice_pipelines.einvoice.rules.engine.declaration import Test
+from invoice_pipelines.einvoice.rules.declarations.vat_family import Elements, Family, Parties, Rate, identified, is_so
+from invoice_pipelines.einvoice.rules.engine.declaration import Find, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
     TWICE,
@@ -34,7 +34,6 @@ from invoice_pipelines.einvoice.rules.engine.values import (
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _NONE: tuple[Node, ...] = ()
-Nodes = Callable[[View], Sequence[Node]]
 
 
 def _kids(node: Node, name: str) -> Sequence[Node]:
@@ -46,20 +45,16 @@ def _codes(tax: Node) -> set[str]:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """The taxes of lines, allowances, charges and of the breakdown, by code: first all, then those of type VAT."""
+class _Asked(Elements):
+    """Those of type VAT, and beside them those of all types, which are counted where that is enough."""
 
     all_lines: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     all_allowances: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     all_entries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    lines: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    allowances: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    charges: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    entries: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
     any_entries: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _asked(view: View) -> _Asked:
+def asked_of(view: View) -> _Asked:
     asked = _Asked()
     for node in view.index.get("ram:ApplicableTradeTax", ()):
         above = node.parent
@@ -67,7 +62,7 @@ def _asked(view: View) -> _Asked:
             continue
         outer = above.parent.name if above.parent is not None else ""
         if above.name == "ram:ApplicableHeaderTradeSettlement":
-            is_own = outer == "rsm:SupplyChainTradeTransaction" and _is_so(is_vat_type, node)
+            is_own = outer == "rsm:SupplyChainTradeTransaction" and is_so(is_vat_type, node)
             for code in _codes(node):
                 asked.all_entries[code] += 1
                 asked.any_entries[code].append(node)
@@ -86,7 +81,7 @@ def _asked(view: View) -> _Asked:
         above = node.parent
         kinds = ((is_cii_allowance, asked.allowances), (is_cii_charge, asked.charges))
         own = above is not None and above.name == "ram:SpecifiedTradeAllowanceCharge"
-        into = [found for kind, found in kinds if own and above is not None and _is_so(kind, above)]
+        into = [found for kind, found in kinds if own and above is not None and is_so(kind, above)]
         _sort(node, asked.all_allowances, into)
     return asked
 
@@ -95,7 +90,7 @@ def _sort(node: Node, counted: dict[str, int], into: Sequence[dict[str, list[Nod
     codes = _codes(node)
     for code in codes:
         counted[code] += 1
-    if into and codes and _is_so(is_vat_type, node):
+    if into and codes and is_so(is_vat_type, node):
         for found in into:
             # Of a tax that has two codes, the rules of one are asked.
             found[min(codes, key=_rank)].append(node)
@@ -108,30 +103,11 @@ def _rank(code: str) -> tuple[int, str]:
 _ORDER = ("AE", "L", "M", "E", "G", "K", "O", "S", "Z")
 
 
-def _is_so(kind: Callable[[Node], bool], node: Node) -> bool:
-    try:
-        return kind(node)
-    except Stopped:
-        return False
-
-
-def lines_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).lines.get(family.code, _NONE)
-
-
-def allowances_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).allowances.get(family.code, _NONE)
-
-
-def charges_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).charges.get(family.code, _NONE)
-
-
-def entries_of(family: Family) -> Nodes:
+def entries_of(family: Family) -> Find:
     """Entries of category S and Z count whatever their type is."""
     if family.prefix in ("S", "Z"):
-        return lambda view: view.once(_asked).any_entries.get(family.code, _NONE)
-    return lambda view: view.once(_asked).entries.get(family.code, _NONE)
+        return lambda view: view.once(asked_of).any_entries.get(family.code, _NONE)
+    return lambda view: view.once(asked_of).entries.get(family.code, _NONE)
 
 
 def in_breakdown(family: Family) -> Test:
@@ -139,7 +115,7 @@ def in_breakdown(family: Family) -> Test:
     code = family.code
 
     def test(node: Node, view: View) -> bool:
-        asked = view.once(_asked)
+        asked = view.once(asked_of)
         entries, lines, allowances = (
             counted.get(code, 0) for counted in (asked.all_entries, asked.all_lines, asked.all_allowances)
         )

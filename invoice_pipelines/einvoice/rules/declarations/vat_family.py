@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from invoice_pipelines.einvoice.rules.engine.walk import View
+from invoice_pipelines.einvoice.rules.engine.declaration import Find
+from invoice_pipelines.einvoice.rules.engine.values import Stopped
+from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 
 class Rate(Enum):
@@ -96,3 +99,30 @@ FAMILIES = (
     Family("AF", "L", Rate.ANY, Parties.SELLER, ("IGIC, Canary Islands", "IGIC, Kanarische Inseln"), reason=False),
     Family("AG", "M", Rate.ANY, Parties.SELLER, ("IPSI, Ceuta and Melilla", "IPSI, Ceuta und Melilla"), reason=False),
 )
+
+
+@dataclass(slots=True)
+class Elements:
+    """The VAT categories of lines, allowances, charges and of the breakdown, by code."""
+
+    lines: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    allowances: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    charges: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    entries: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
+
+
+def elements(asked_of: Callable[[View], Elements], family: Family) -> tuple[Find, Find, Find]:
+    """Of which lines, allowances and charges the rules of a category are asked."""
+    return (
+        lambda view: view.once(asked_of).lines.get(family.code, ()),
+        lambda view: view.once(asked_of).allowances.get(family.code, ()),
+        lambda view: view.once(asked_of).charges.get(family.code, ()),
+    )
+
+
+def is_so(kind: Callable[[Node], bool], node: Node) -> bool:
+    """Whether an element is of a kind; one of which that cannot be said is not."""
+    try:
+        return kind(node)
+    except Stopped:
+        return False

@@ -18,8 +18,8 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat,
     stated,
 )
-from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family, Rate, identified
-from invoice_pipelines.einvoice.rules.engine.declaration import Test
+from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Elements, Family, Rate, identified, is_so
+from invoice_pipelines.einvoice.rules.engine.declaration import Find, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
     ZERO,
@@ -35,7 +35,6 @@ from invoice_pipelines.einvoice.rules.engine.values import (
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _NONE: tuple[Node, ...] = ()
-Nodes = Callable[[View], Sequence[Node]]
 
 
 def _kids(node: Node, name: str) -> Sequence[Node]:
@@ -49,18 +48,8 @@ def _code(category: Node) -> str:
 # Of which elements the rules of a category are asked
 
 
-@dataclass(slots=True)
-class _Asked:
-    """The VAT categories of lines, allowances, charges and of the breakdown, by code."""
-
-    lines: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    allowances: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    charges: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    entries: dict[str, list[Node]] = field(default_factory=lambda: defaultdict(list))
-
-
-def _asked(view: View) -> _Asked:
-    asked = _Asked()
+def asked_of(view: View) -> Elements:
+    asked = Elements()
     for node in view.index.get("cac:ClassifiedTaxCategory", ()):
         item = node.parent
         line = item.parent if item is not None and item.name == "cac:Item" else None
@@ -72,7 +61,7 @@ def _asked(view: View) -> _Asked:
             continue
         if above.name == "cac:AllowanceCharge":
             kinds = ((is_allowance, asked.allowances), (is_charge, asked.charges))
-            _sort(node, [found for kind, found in kinds if _is_so(kind, above)])
+            _sort(node, [found for kind, found in kinds if is_so(kind, above)])
         elif above.name == "cac:TaxSubtotal" and _is_total(above.parent, view):
             _sort(node, (asked.entries,))
     return asked
@@ -91,27 +80,8 @@ def _sort(node: Node, into: Iterable[dict[str, list[Node]]]) -> None:
         return
 
 
-def _is_so(kind: Callable[[Node], bool], node: Node) -> bool:
-    try:
-        return kind(node)
-    except Stopped:
-        return False
-
-
-def lines_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).lines.get(family.code, _NONE)
-
-
-def allowances_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).allowances.get(family.code, _NONE)
-
-
-def charges_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).charges.get(family.code, _NONE)
-
-
-def entries_of(family: Family) -> Nodes:
-    return lambda view: view.once(_asked).entries.get(family.code, _NONE)
+def entries_of(family: Family) -> Find:
+    return lambda view: view.once(asked_of).entries.get(family.code, _NONE)
 
 
 # -01 to -04: what the document has
