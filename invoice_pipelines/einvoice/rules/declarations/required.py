@@ -47,6 +47,8 @@ from invoice_pipelines.einvoice.rules.engine.declaration import (
     Facts,
     Test,
     Where,
+    all_of,
+    any_of,
     declare,
     has,
     says,
@@ -59,18 +61,10 @@ from invoice_pipelines.einvoice.rules.verdict import Severity
 _SOURCE = "EN 16931-1:2017+A1:2019, 6.4"
 
 
-def _either(*tests: Test) -> Test:
-    return lambda node, view: any(test(node, view) for test in tests)
-
-
 def _unless_absent(steps: str, test: Test) -> Test:
     """The test, which is asked first, or that there is no such element."""
     at = path(steps)
     return lambda node, view: test(node, view) or not at(node)
-
-
-def _all(*tests: Test) -> Test:
-    return lambda node, view: all(test(node, view) for test in tests)
 
 
 def _not_negative(steps: str) -> Test:
@@ -277,8 +271,8 @@ _UBL_GROSS = "cac:Price/cac:AllowanceCharge/cbc:BaseAmount"
 _STANDARD_ID = "ram:SpecifiedTradeProduct/ram:GlobalID"
 _BREAKDOWN = everywhere("rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeSettlement/ram:ApplicableTradeTax")
 
-_REASON = _either(has("cbc:AllowanceChargeReason"), has("cbc:AllowanceChargeReasonCode"))
-_CII_REASON = _either(has("../ram:Reason"), has("../ram:ReasonCode"))
+_REASON = any_of(has("cbc:AllowanceChargeReason"), has("cbc:AllowanceChargeReasonCode"))
+_CII_REASON = any_of(has("../ram:Reason"), has("../ram:ReasonCode"))
 
 
 def _of_allowances(
@@ -330,7 +324,7 @@ _HEADER: tuple[Declaration, ...] = (
     _required("BR-03", Asked("/*", says("cbc:IssueDate")), Asked("/*", _issued_on_a_day)),
     _required(
         "BR-04",
-        Asked("/*", _either(says("cbc:InvoiceTypeCode"), says("cbc:CreditNoteTypeCode"))),
+        Asked("/*", any_of(says("cbc:InvoiceTypeCode"), says("cbc:CreditNoteTypeCode"))),
         Asked("/*", says("rsm:ExchangedDocument/ram:TypeCode")),
     ),
     _required(
@@ -380,7 +374,7 @@ _HEADER: tuple[Declaration, ...] = (
     _required("BR-15", Asked(UBL_TOTALS, has("cbc:PayableAmount")), Asked(CII_TOTALS, has("ram:DuePayableAmount"))),
     _required(
         "BR-16",
-        Asked("/*", _either(has("cac:InvoiceLine"), has("cac:CreditNoteLine"))),
+        Asked("/*", any_of(has("cac:InvoiceLine"), has("cac:CreditNoteLine"))),
         Asked("/*", lambda node, view: CII_LINE in view.index),
     ),
     _required(
@@ -464,7 +458,7 @@ _GROUPS: tuple[Declaration, ...] = (
         Asked("cac:InvoicePeriod", _has_bound, where=_is_no_line),
         Asked(
             "ram:ApplicableHeaderTradeSettlement/ram:BillingSpecifiedPeriod",
-            _either(has("ram:StartDateTime"), has("ram:EndDateTime")),
+            any_of(has("ram:StartDateTime"), has("ram:EndDateTime")),
         ),
     ),
     _required(
@@ -474,12 +468,10 @@ _GROUPS: tuple[Declaration, ...] = (
     ),
     _required(
         "BR-CO-20",
-        Asked(
-            "cac:InvoiceLine|cac:CreditNoteLine/cac:InvoicePeriod", _either(has("cbc:StartDate"), has("cbc:EndDate"))
-        ),
+        Asked("cac:InvoiceLine|cac:CreditNoteLine/cac:InvoicePeriod", any_of(has("cbc:StartDate"), has("cbc:EndDate"))),
         Asked(
             "ram:SpecifiedLineTradeSettlement/ram:BillingSpecifiedPeriod",
-            _either(has("ram:StartDateTime"), has("ram:EndDateTime")),
+            any_of(has("ram:StartDateTime"), has("ram:EndDateTime")),
         ),
     ),
     *_of_allowances(
@@ -535,7 +527,7 @@ _GROUPS: tuple[Declaration, ...] = (
         ),
         Asked(
             "ram:SpecifiedTradeSettlementPaymentMeans/ram:PayeePartyCreditorFinancialAccount",
-            _either(says("ram:IBANID"), says("ram:ProprietaryID")),
+            any_of(says("ram:IBANID"), says("ram:ProprietaryID")),
             where=_pays_by_transfer("../ram:TypeCode"),
         ),
     ),
@@ -544,7 +536,7 @@ _GROUPS: tuple[Declaration, ...] = (
         Asked("cac:PaymentMeans", _transfer_has_account),
         Asked(
             "ram:SpecifiedTradeSettlementPaymentMeans/ram:PayeePartyCreditorFinancialAccount",
-            _either(has("ram:IBANID"), has("ram:ProprietaryID")),
+            any_of(has("ram:IBANID"), has("ram:ProprietaryID")),
             where=_pays_by_transfer("../ram:TypeCode"),
         ),
     ),
@@ -593,12 +585,12 @@ _LINES: tuple[Declaration, ...] = (
     _required("BR-21", _of_line(says("cbc:ID")), _of_cii_line(says("ram:AssociatedDocumentLineDocument/ram:LineID"))),
     _required(
         "BR-22",
-        _of_line(_either(has("cbc:InvoicedQuantity"), has("cbc:CreditedQuantity"))),
+        _of_line(any_of(has("cbc:InvoicedQuantity"), has("cbc:CreditedQuantity"))),
         _of_cii_line(has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")),
     ),
     _required(
         "BR-23",
-        _of_line(_either(has("cbc:InvoicedQuantity/@unitCode"), has("cbc:CreditedQuantity/@unitCode"))),
+        _of_line(any_of(has("cbc:InvoicedQuantity/@unitCode"), has("cbc:CreditedQuantity/@unitCode"))),
         _of_cii_line(has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity/@unitCode")),
     ),
     _required("BR-24", _of_line(has("cbc:LineExtensionAmount")), _of_cii_line(has(LINE_TOTAL))),
@@ -612,8 +604,8 @@ _LINES: tuple[Declaration, ...] = (
     ),
     _required(
         "BR-54",
-        Asked("cac:AdditionalItemProperty", _all(has("cbc:Name"), has("cbc:Value"))),
-        Asked("ram:ApplicableProductCharacteristic", _all(has("ram:Description"), has("ram:Value"))),
+        Asked("cac:AdditionalItemProperty", all_of(has("cbc:Name"), has("cbc:Value"))),
+        Asked("ram:ApplicableProductCharacteristic", all_of(has("ram:Description"), has("ram:Value"))),
     ),
     _required(
         "BR-64",

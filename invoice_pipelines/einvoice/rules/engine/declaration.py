@@ -68,6 +68,14 @@ def declare(
     return Declaration(rule, severity, source, asked, **more)
 
 
+def any_of(*tests: Test) -> Test:
+    return lambda node, view: any(test(node, view) for test in tests)
+
+
+def all_of(*tests: Test) -> Test:
+    return lambda node, view: all(test(node, view) for test in tests)
+
+
 def has(steps: str) -> Test:
     """That there is such an element, whatever it says."""
     if "@" in steps:

@@ -68,6 +68,12 @@ def said(nodes: Sequence[Node]) -> str:
     return normalized(node.string) if node is not None else ""
 
 
+def one_text(nodes: Sequence[Node]) -> str:
+    """What the only one of them says, blanks and all; nothing where there is none."""
+    node = one(nodes)
+    return "" if node is None else node.string
+
+
 def as_decimal(text: str) -> Decimal:
     if not _DECIMAL.fullmatch(text):
         raise Stopped(NO_VALUE)

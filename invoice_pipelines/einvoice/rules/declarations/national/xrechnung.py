@@ -23,7 +23,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.places import (
 from invoice_pipelines.einvoice.rules.declarations.national.releases import XRECHNUNG_3_0_1, XRECHNUNG_3_0_2
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, exists, is_blank, says_something
 from invoice_pipelines.einvoice.rules.declarations.places import quoted
-from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
+from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, any_of, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, normalized, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
@@ -157,14 +157,6 @@ def each_line_has_period(lines: str, period: str) -> Test:
     """Whether each line states its period; so does an invoice without lines."""
     at_lines, at_period = path(lines), path(period)
     return lambda node, view: all(at_period(line) for line in at_lines(node))
-
-
-def any_of(*tests: Test) -> Test:
-    return lambda node, view: any(test(node, view) for test in tests)
-
-
-def all_of(*tests: Test) -> Test:
-    return lambda node, view: all(test(node, view) for test in tests)
 
 
 def is_like(steps: str, pattern: re.Pattern[str], *, anywhere: bool = False) -> Test:

@@ -16,7 +16,6 @@ from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import (
     TRANSFER,
     TYPES,
     account_is_iban,
-    any_of,
     corrects,
     creditor_ubl,
     discounts,
@@ -27,7 +26,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import (
     ubl_documents,
 )
 from invoice_pipelines.einvoice.rules.declarations.places import quoted
-from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Facts, Test
+from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Facts, Test, any_of
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _CONTACT = f"/*/{SELLER}/cac:Contact"

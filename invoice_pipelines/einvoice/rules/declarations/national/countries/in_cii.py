@@ -20,7 +20,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.shapes import attrib
 from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
-from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, decimal, normalized, one, said
+from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, decimal, normalized, one, one_text, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _NUMBER = re.compile(r"[ \t\r\n]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*|-?INF")
@@ -305,18 +305,13 @@ def _within_sweden(view: View) -> bool:
 
 
 def _of_vat_id(test: Callable[[str], bool]) -> Test:
-    return lambda node, view: not _with_swedish_vat_id(node) or test(_one_text(_vat_numbers(node)))
-
-
-def _one_text(nodes: list[Node]) -> str:
-    node = one(nodes)
-    return "" if node is None else node.string
+    return lambda node, view: not _with_swedish_vat_id(node) or test(one_text(_vat_numbers(node)))
 
 
 def _of_company(test: Callable[[str], bool]) -> Test:
     def asked(node: Node, view: View) -> bool:
         party, numbers = node.parent, node.kids.get("ram:ID", [])
-        return party is None or not numbers or not _swedish(party) or test(_one_text(numbers))
+        return party is None or not numbers or not _swedish(party) or test(one_text(numbers))
 
     return asked
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from invoice_pipelines.einvoice.rules.declarations.national.places import LINES, SETTLEMENT
 from invoice_pipelines.einvoice.rules.engine.paths import path
-from invoice_pipelines.einvoice.rules.engine.values import ZERO, cents, one, total
+from invoice_pipelines.einvoice.rules.engine.values import ZERO, cents, total
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 CENT = Decimal("0.01")
@@ -69,9 +69,3 @@ def charge_sum(view: View) -> Decimal:
 def sum_of_amounts(nodes: Iterable[Node], name: str = "ram:ActualAmount") -> Decimal:
     """What the amounts of these come to, in cents."""
     return cents(sum((total(node.kids.get(name, ())) for node in nodes), ZERO))
-
-
-def one_text(nodes: list[Node]) -> str:
-    """What the only one of them says, blanks and all; nothing where there is none."""
-    node = one(nodes)
-    return "" if node is None else node.string

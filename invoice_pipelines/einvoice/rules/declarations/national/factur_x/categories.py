@@ -17,7 +17,6 @@ from invoice_pipelines.einvoice.rules.declarations.national.factur_x.amounts imp
     LOGISTICS,
     details,
     is_detail,
-    one_text,
     sum_of_amounts,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.declaring import SOURCE, TAX, profile_rule
@@ -30,6 +29,7 @@ from invoice_pipelines.einvoice.rules.engine.values import (
     as_indicator,
     cents,
     decimal,
+    one_text,
     said,
     total,
 )

@@ -10,7 +10,6 @@ from invoice_pipelines.einvoice.rules.declarations.national.factur_x.amounts imp
     LINE_TAX,
     STATUS,
     is_detail,
-    one_text,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.declaring import (
     LINE,
@@ -22,7 +21,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.shapes import exists
 from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
-from invoice_pipelines.einvoice.rules.engine.values import ZERO, cents, normalized, numbers, one, said
+from invoice_pipelines.einvoice.rules.engine.values import ZERO, cents, normalized, numbers, one, one_text, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _PRODUCT_CLASS = "ram:SpecifiedTradeProduct/ram:DesignatedProductClassification"

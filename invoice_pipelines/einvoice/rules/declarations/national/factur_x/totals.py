@@ -14,13 +14,12 @@ from invoice_pipelines.einvoice.rules.declarations.national.factur_x.amounts imp
     allowances,
     charge_sum,
     is_detail,
-    one_text,
     says,
     surcharges,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.factur_x.declaring import TOTALS, profile_rule
 from invoice_pipelines.einvoice.rules.declarations.places import stated
-from invoice_pipelines.einvoice.rules.engine.values import ZERO, as_decimal, cents, decimal, one, total
+from invoice_pipelines.einvoice.rules.engine.values import ZERO, as_decimal, cents, decimal, one, one_text, total
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 
