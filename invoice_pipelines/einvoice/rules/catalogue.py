@@ -82,11 +82,6 @@ def listed_rules() -> tuple[ListedRule, ...]:
     return tuple(found.values())
 
 
-def find_rule(rule: str) -> ListedRule | None:
-    """The rule of this id, in capitals or not; None where there is none."""
-    return next((each for each in listed_rules() if each.id.lower() == rule.strip().lower()), None)
-
-
 def of_project(rule: Rule) -> ListedRule:
     """A rule of this project itself, which is asked whatever the usage."""
     english, german = _said((rule.message, rule.message_de), rule.id, {})

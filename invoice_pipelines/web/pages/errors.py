@@ -122,12 +122,6 @@ async def as_page(request: Request, error: Exception, frame: Mapping[str, Any]) 
     )
 
 
-def error_text(request: Request, code: str, detail: str) -> str:
-    """What an error says to the reader of a form."""
-    language = language_of(request)
-    return language.gettext(TEXTS[code]) if code in TEXTS else language.in_english(detail)
-
-
 async def _problem_of(request: Request, error: Exception) -> Response:
     """As the API says it."""
     try:

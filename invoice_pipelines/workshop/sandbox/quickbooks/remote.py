@@ -54,10 +54,6 @@ class RemoteSandbox:
         """As `Faults.inject`."""
         self._ask("POST", "/faults", {"fault": fault.value, **where})
 
-    def clear_faults(self) -> None:
-        """As `Faults.clear`."""
-        self._ask("DELETE", "/faults")
-
     def set_switches(self, **switches: Any) -> None:
         """Changes fields of `Switches`."""
         self._ask("PATCH", "/switches", switches)

@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
-CHARTS = ("SKR03", "SKR04")
 SHORTEST_ACCOUNT = 4
 """Digits of the accounts as the charts print them; with longer accounts, zeros follow."""
 
