@@ -50,7 +50,7 @@ from invoice_pipelines.workshop.bench.benches import Progress
 from invoice_pipelines.workshop.bench.billing.billing import seconds_of, system
 from invoice_pipelines.workshop.bench.billing.ground import Clone, Ground
 from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult, Case, environment
-from invoice_pipelines.workshop.bench.worker import PLACES, Worker
+from invoice_pipelines.workshop.bench.worker import PLACES, Worker, free_port
 
 LEAST_RATE = 0.5
 MOST_OF_BARE_REQUEST = 1.5
@@ -269,7 +269,7 @@ def _site(ground: Ground, clone: Clone, settings: Settings, clients: Worker) -> 
     """The web over a clone, in a process of its own."""
     with organization_scope(clone.engine, clone.backlog.organization_id) as connection:
         _, token = add_token(connection, "bench", ["read", "billing:write"], actor="bench", lasts=timedelta(days=1))
-    port, health_port = _free_port(), _free_port()
+    port, health_port = free_port(), free_port()
     chosen = {
         "database_url": ground.url(clone),
         "web_port": port,
@@ -291,12 +291,6 @@ def _site(ground: Ground, clone: Clone, settings: Settings, clients: Worker) -> 
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind((_HOST, 0))
-        return int(listening.getsockname()[1])
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

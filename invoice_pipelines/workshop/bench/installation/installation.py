@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from invoice_pipelines.settings import Settings, variable_of
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines.workshop.bench.documents import EXAMPLES
 from invoice_pipelines.workshop.bench.result import BenchError
-from invoice_pipelines.workshop.bench.worker import PLACES
+from invoice_pipelines.workshop.bench.worker import PLACES, free_port
 
 NO_LIMIT = 1_000_000
 OPEN = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
@@ -177,7 +176,7 @@ def running_installation(progress: Callable[[str], None], *, workers: int, **cho
             "DAGSTER_HOME": f"{folder}/home",
             variable_of("web_requests_per_minute"): str(NO_LIMIT),
             variable_of("web_address_requests_per_minute"): str(NO_LIMIT),
-            **{variable_of(port): str(_free_port()) for port in ("webserver_port", "web_port", "web_health_port")},
+            **{variable_of(port): str(free_port()) for port in ("webserver_port", "web_port", "web_health_port")},
             **{variable_of(name): str(value) for name, value in chosen.items()},
         }
         stack.enter_context(_environment(told))
@@ -208,9 +207,3 @@ def _environment(told: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
