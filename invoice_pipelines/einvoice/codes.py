@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from invoice_pipelines.einvoice.code_lists import codes
 
 # The codes of UNTDID 1001 that EN 16931 allows for BT-3 (BR-CL-01).
@@ -39,6 +41,14 @@ def is_unit(code: str) -> bool:
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 has a currency, as EN 16931 knows it (BR-CL-04)."""
     return code in codes("currencies")
+
+
+@cache
+def iso_currencies() -> frozenset[str]:
+    """The codes of ISO 4217 as it is now; the list of EN 16931 differs by a few."""
+    from iso4217 import Currency  # reads a table of several hundred kilobytes
+
+    return frozenset(currency.code for currency in Currency)
 
 
 def is_country(code: str) -> bool:

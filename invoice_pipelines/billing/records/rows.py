@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from pydantic import (
 )
 
 from invoice_pipelines.billing.errors import BillingError, FieldsRefused, RowProblem, RowsRefused, problems_of, storable
+from invoice_pipelines.einvoice.codes import iso_currencies
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 GIVEN_TWICE = "{} is given a second time"
@@ -61,20 +61,13 @@ def _iso_date(value: object) -> object:
 
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 has a currency."""
-    return code in _currencies()
+    return code in iso_currencies()
 
 
 def _known_currency(code: str) -> str:
     if not is_currency(code):
         raise ValueError(f"{code!r} is not a currency of ISO 4217, such as EUR")
     return code
-
-
-@cache
-def _currencies() -> frozenset[str]:
-    from iso4217 import Currency  # reads a table of several hundred kilobytes
-
-    return frozenset(currency.code for currency in Currency)
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_storable)]

@@ -13,12 +13,13 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from invoice_pipelines.einvoice.codes import iso_currencies
 from invoice_pipelines.einvoice.model import Delivery, Payment, PaymentAccount, TaxBreakdown
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, find_dates, parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 from invoice_pipelines.intake.reading import Provenance, Reading
-from invoice_pipelines.intake.validation.codes import WITHDRAWN, iso_currencies
+from invoice_pipelines.intake.validation.codes import WITHDRAWN
 
 PLACE_OF_IBAN = "payments[0].accounts[0].account_id"
 _LONGEST_TEXT = 200

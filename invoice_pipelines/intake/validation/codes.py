@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from datetime import date
 
-from invoice_pipelines.einvoice.codes import CREDIT_NOTE_TYPES, INVOICE_TYPES, NOT_PAYABLE_TYPES
+from invoice_pipelines.einvoice.codes import CREDIT_NOTE_TYPES, INVOICE_TYPES, NOT_PAYABLE_TYPES, iso_currencies
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.own_rules import broken
@@ -29,12 +28,3 @@ def code_violations(reading: Reading) -> Iterator[Violation]:
         yield broken("IP-TYPE-02", "type_code", code=code)
     if reading.gross_amount is not None and reading.gross_amount < 0:
         yield broken("IP-SIGN-01" if code in CREDIT_NOTE_TYPES else "IP-SIGN-02", "gross_amount")
-
-
-@functools.cache
-def iso_currencies() -> frozenset[str]:
-    """The codes of ISO 4217."""
-    # Imported late: the package reads its table from a file when it is imported.
-    from iso4217 import Currency
-
-    return frozenset(currency.code for currency in Currency)
