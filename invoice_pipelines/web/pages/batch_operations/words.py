@@ -8,8 +8,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.web.pages.errors import N_
 from invoice_pipelines.web.pages.languages import Language
+from invoice_pipelines.web.pages.messages.words import channel_name
 from invoice_pipelines.work import Job, JobEvent, JobItem
 
 KINDS = {
@@ -125,8 +127,6 @@ _VALUES = {
     "de": N_("German"),
     "en": N_("English"),
     "email": N_("email"),
-    "sms": "SMS",
-    "whatsapp": "WhatsApp",
     "zugferd": "ZUGFeRD",
     "xrechnung_cii": "XRechnung (CII)",
     "xrechnung_ubl": "XRechnung (UBL)",
@@ -207,6 +207,8 @@ class Words:
         written = str(value)
         if written in _VALUES:
             return self.language.gettext(_VALUES[written])
+        if written in MESSAGING_CHANNELS.names():
+            return channel_name(written, self.language)
         try:
             return self.language.day(date.fromisoformat(written)) if "-" in written else written
         except ValueError:

@@ -12,9 +12,9 @@ from invoice_pipelines.delivery.forecast import MOST_LOOKED_AT, forecast_documen
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.web.callers import At
-from invoice_pipelines.web.pages.billing.channel_choices import channel_choices
 from invoice_pipelines.web.pages.billing.narrowing import MOST_CHOSEN, ChosenInvoices
 from invoice_pipelines.web.pages.errors import N_
+from invoice_pipelines.web.pages.messages.words import channel_choices
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter, seen_tag
 from invoice_pipelines.web.problems import Refusal
 
@@ -142,5 +142,5 @@ def _form(page: PageCaller, what: str, form: Any, errors: dict[str, str]) -> Res
             too_many=len(ids) > MOST_CHOSEN,
             most=MOST_CHOSEN,
             seen=seen_tag(*ids),
-            channels=channel_choices(page),
+            channels=channel_choices(page.language),
         )

@@ -11,9 +11,9 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.forecast import forecast_invoices
 from invoice_pipelines.billing.requests import batch_invoice_orders
 from invoice_pipelines.web.callers import At
-from invoice_pipelines.web.pages.billing.channel_choices import channel_choices
 from invoice_pipelines.web.pages.billing.narrowing import MOST_CHOSEN, ChosenOrders
 from invoice_pipelines.web.pages.errors import N_
+from invoice_pipelines.web.pages.messages.words import channel_choices
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter, seen_tag
 from invoice_pipelines.web.pages.typed import day_of
 from invoice_pipelines.web.problems import Refusal
@@ -112,5 +112,5 @@ def _form(page: PageCaller, form: Invoicing, errors: dict[str, Any]) -> Response
             most=MOST_CHOSEN,
             forecast=forecast_invoices(at.connection, ids),
             seen=seen_tag(*ids),
-            channels=channel_choices(page),
+            channels=channel_choices(page.language),
         )

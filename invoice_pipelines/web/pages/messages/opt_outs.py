@@ -12,7 +12,7 @@ from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_ou
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.web.callers import At
-from invoice_pipelines.web.pages.messages.words import channel_name, shown
+from invoice_pipelines.web.pages.messages.words import channel_choices, shown
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
 from invoice_pipelines.web.paging import PageQuery, PageRequest
 
@@ -75,7 +75,7 @@ def _show(
         status=422 if error else 200,
         found=of.of(rows, key=lambda row: row.id),
         ended=ended,
-        channels=[(name, channel_name(name, page.language)) for name in MESSAGING_CHANNELS.names()],
+        channels=channel_choices(page.language),
         typed=typed or {},
         error=error,
         **shown(page.language),

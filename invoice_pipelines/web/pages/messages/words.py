@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from invoice_pipelines.delivery.channels.channel import channel_of
 from invoice_pipelines.delivery.values import MessageStatus, Purpose
+from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.web.pages.errors import N_
 from invoice_pipelines.web.pages.languages import Language
 
 CHANNELS = {"email": N_("Email"), "sms": N_("SMS"), "whatsapp": N_("WhatsApp")}
-"""A channel of a package goes by its own name."""
+"""A channel of a package goes by the title that it gives itself."""
 STATES = {
     MessageStatus.WAITING: ("info", N_("Waits to go out")),
     MessageStatus.SENDING: ("info", N_("Going out")),
@@ -63,8 +65,15 @@ REASONS = {
 
 
 def channel_name(channel: str, language: Language) -> str:
-    """What a channel is called."""
-    return language.gettext(CHANNELS[channel]) if channel in CHANNELS else channel
+    """What a channel is called; one that is not installed any more goes by its name."""
+    if channel in CHANNELS:
+        return language.gettext(CHANNELS[channel])
+    return channel_of(channel).title if channel in MESSAGING_CHANNELS.names() else channel
+
+
+def channel_choices(language: Language) -> list[tuple[str, str]]:
+    """Each channel that is installed, and what it is called."""
+    return [(name, channel_name(name, language)) for name in MESSAGING_CHANNELS.names()]
 
 
 def reason_of(code: str | None, message: str | None, language: Language) -> str:

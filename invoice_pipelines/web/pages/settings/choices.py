@@ -9,7 +9,7 @@ from babel import Locale
 from babel.numbers import get_currency_name, get_territory_currencies
 
 from invoice_pipelines.organizations.time_zones import time_zones
-from invoice_pipelines.registry import EXPORT_FORMATS, MESSAGING_CHANNELS, OCR_ENGINES
+from invoice_pipelines.registry import EXPORT_FORMATS, OCR_ENGINES
 from invoice_pipelines.web.pages.languages import LANGUAGES, Language
 
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
@@ -39,12 +39,6 @@ def languages(_: Language) -> Pairs:
 def papers(language: Language) -> Pairs:
     """Sizes of pages."""
     return [("a4", language.gettext("A4, window on the left")), ("us-letter", language.gettext("US Letter"))]
-
-
-def channels(language: Language) -> Pairs:
-    """By which customers are told something."""
-    known = {"email": language.gettext("Email"), "sms": "SMS", "whatsapp": "WhatsApp"}
-    return [(name, known.get(name, name)) for name in MESSAGING_CHANNELS.names()]
 
 
 def engines(language: Language) -> Pairs:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings
 from invoice_pipelines.organizations import Address, OrganizationSettings
 from invoice_pipelines.web.pages.errors import N_
+from invoice_pipelines.web.pages.messages.words import channel_choices
 from invoice_pipelines.web.pages.settings import choices
 from invoice_pipelines.web.pages.settings.kinds import Choices, Kind, kind_of
 
@@ -293,7 +294,7 @@ REMINDERS = Section(
                     "settings.overdue_channels",
                     N_("Customers are told by"),
                     N_("None: only you see what is overdue, and nobody is told."),
-                    choices=choices.channels,
+                    choices=channel_choices,
                 ),
             ),
             N_("Interest and fees are not added. The words of each level are with the messages."),
@@ -309,7 +310,7 @@ REMINDERS = Section(
                     N_("Until"),
                     N_("In the time zone of the organization. The same as the beginning: no quiet hours."),
                 ),
-                Setting("settings.messages.quiet_channels", N_("They hold for"), choices=choices.channels),
+                Setting("settings.messages.quiet_channels", N_("They hold for"), choices=channel_choices),
             ),
         ),
         Group(
