@@ -26,7 +26,7 @@ class NotSignedIn(AccountError):
     """A credential is unknown, ended, expired or revoked."""
 
     def __init__(self) -> None:
-        super().__init__("This credential is not valid, or not any more.", "NOT_SIGNED_IN")
+        super().__init__("This credential is invalid or has expired.", "NOT_SIGNED_IN")
 
 
 @contextmanager

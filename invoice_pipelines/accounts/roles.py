@@ -36,7 +36,7 @@ def check_scopes(scopes: Iterable[str]) -> list[str]:
     """The scopes in their order, each once. Raises AccountError for one that is none, and for none at all."""
     given = set(scopes)
     if unknown := sorted(given - set(SCOPES)):
-        raise AccountError(f"{unknown[0]!r} is no scope; choose from {', '.join(SCOPES)}", "WRONG_SCOPE")
+        raise AccountError(f"{unknown[0]!r} is not a scope; choose from {', '.join(SCOPES)}", "WRONG_SCOPE")
     if not given:
         raise AccountError(f"a token needs a scope; choose from {', '.join(SCOPES)}", "WRONG_SCOPE")
     return [scope for scope in SCOPES if scope in given]

@@ -48,7 +48,7 @@ def checked_email(email: str) -> str:
     try:
         return validate_email(email.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise AccountError(f"{email.strip()[:254]!r} is no email address: {error}", "WRONG_EMAIL") from None
+        raise AccountError(f"{email.strip()[:254]!r} is not a valid email address: {error}", "WRONG_EMAIL") from None
 
 
 def checked_name(name: str) -> str:

@@ -87,9 +87,7 @@ def worker(
         bool, typer.Option("--same-machine", help="It shares the home folder with `up`, and so keys and files.")
     ] = False,
     queues: Annotated[str, typer.Option(help="From which queues, with commas, in turn.")] = ",".join(QUEUES),
-    ready_file: Annotated[
-        Path | None, typer.Option(help="A file to make when it takes runs, for those who start it.")
-    ] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="File to create once the worker is ready.")] = None,
 ) -> None:
     """Take runs from the queue and do them in processes that stay warm. `up --workers` starts one as well.
 

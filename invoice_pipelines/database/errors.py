@@ -129,4 +129,4 @@ def _lock_timeout(holders: Sequence[Holder]) -> str:
     who = " and ".join(map(str, holders))
     pids = [holder.pid for holder in holders if holder.pid]
     end = f", or an administrator ends it with `select pg_terminate_backend({pids[0]})`" if pids else ""
-    return f"What is needed here is held by {who}. Try again once that transaction has ended{end}."
+    return f"A lock needed here is held by {who}. Try again once that transaction has ended{end}."

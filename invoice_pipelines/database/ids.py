@@ -45,4 +45,4 @@ def find_id(connection: Connection, relation: str, written: str, what: str, show
         case []:
             raise UnknownId(f"no id of {what} begins or ends with {wanted}", hint=hint)
         case _:
-            raise UnknownId(f"{wanted} fits the ids of several; give more of it", hint=hint)
+            raise UnknownId(f"{wanted} matches several ids; type more characters", hint=hint)

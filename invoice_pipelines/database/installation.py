@@ -29,7 +29,7 @@ def require_key(connection: Connection, settings: Settings, *, known: bool = Fal
     newest = _newest_key(connection)
     if newest is None and known:
         raise EncryptionError(
-            f"Nothing says yet which keys are those of this installation: run `invoice-pipelines db migrate` with "
+            f"The keys of this installation are not registered yet: run `invoice-pipelines db migrate` with "
             f"{variable_of('encryption_keys')} set as it is here."
         )
     if newest is not None and newest not in own and (own or known):

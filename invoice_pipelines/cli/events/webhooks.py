@@ -169,7 +169,7 @@ def rotate(
     organization: OrganizationOption,
     endpoint: EndpointArgument,
     keep_hours: Annotated[
-        int, typer.Option(help="For how long the secrets before it sign as well; 0: not at all.", min=0, max=720)
+        int, typer.Option(help="For how many hours the previous secrets stay valid; 0: not at all.", min=0, max=720)
     ] = 24,
     as_json: AsJson = False,
 ) -> None:
@@ -192,7 +192,7 @@ def disable(
     with opened(organization) as office, office.scope() as connection:
         found = find_endpoint(connection, endpoint)
         disable_endpoint(connection, found.id, reason or f"disabled by {office.actor}")
-    console.print(f"{found.url} is told nothing any more.")
+    console.print(f"{found.url} no longer receives events.")
 
 
 @app.command()
@@ -222,7 +222,7 @@ def rotate_keys_command() -> None:
         rotated, failed = rotate_keys(engine, load_settings())
     console.print(f"Encrypted {rotated} secrets with the first key.")
     if failed:
-        console.print(f"No key opens those of {', '.join(failed)}: rotate the secrets of their endpoints.")
+        console.print(f"No configured key decrypts those of {', '.join(failed)}: rotate their secrets.")
     exit_if(bool(failed))
 
 

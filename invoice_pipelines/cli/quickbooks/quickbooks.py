@@ -156,7 +156,7 @@ def rotate_keys_command() -> None:
         rotated, failed = rotate_keys(engine, load_settings())
     console.print(f"Encrypted the tokens of {rotated} organizations with the first key.")
     if failed:
-        console.print(f"No key opens those of {', '.join(failed)}: connect them again.")
+        console.print(f"No configured key decrypts those of {', '.join(failed)}: connect them again.")
     exit_if(bool(failed))
 
 

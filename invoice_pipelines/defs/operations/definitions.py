@@ -36,9 +36,8 @@ TELL_AFTER_SECONDS = 3600
         dg.AssetCheckSpec(
             check_name(domain),
             asset=HEALTH,
-            description=f"In no organization runs of {domain.name} fail, or work that could be done waits for longer "
-            f"than {LATE_AFTER.total_seconds() / 60:.0f} minutes. A warning; an error where it is so for a day, or in "
-            "all organizations.",
+            description=f"In every organization, runs of {domain.name} succeed and ready work waits no longer than "
+            f"{LATE_AFTER.total_seconds() / 60:.0f} minutes. A warning; an error after a day, or in all organizations.",
         )
         for domain in DOMAINS
     ],

@@ -105,7 +105,7 @@ def look_at_fleet(instance: dg.DagsterInstance, database: InvoiceDatabase) -> He
             troubles.append(Trouble(slug, which.name, why, run.at, run.run_id))
     late = late_organizations(database, registered)
     if not isinstance(late, str):
-        why = f"no run came to its end that began since {late.since:%Y-%m-%d %H:%M %Z}"
+        why = f"no run started since {late.since:%Y-%m-%d %H:%M %Z} has finished"
         troubles += [Trouble(slug, OVERDUE.name, why, late.since) for slug in sorted(late.slugs)]
     troubles.sort(key=lambda trouble: (trouble.since or now, trouble.slug))
     return Health(now, len(registered), waiting, oldest, troubles)

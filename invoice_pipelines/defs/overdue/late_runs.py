@@ -32,7 +32,7 @@ ANY_NUMBER = 2**31 - 1
 class Lateness(dg.Config):
     """Where runs are late, and where they are not any more, as the sensor of late runs found out."""
 
-    late: list[str] = Field(description="Slugs of organizations in which no run came to its end in time.")
+    late: list[str] = Field(description="Slugs of organizations in which no run finished in time.")
     in_time: list[str] = Field(description="Slugs of organizations that were late.")
     since: str = Field(description="When a run had to begin at the earliest.")
 
@@ -78,7 +78,7 @@ def overdue_lateness() -> None:
 
 @dg.sensor(
     job=overdue_lateness,
-    description="Lets the check of freshness fail for organizations in which no run came to its end lately enough, and "
+    description="Lets the check of freshness fail for organizations in which no run has finished recently enough, and "
     "pass again\nwhen one did.",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -109,7 +109,7 @@ def lateness(connection: Connection, since: str) -> dg.AssetCheckResult:
     if last is None:
         why = "There was no run yet. Look whether the schedule is on, and the daemon at work."
     else:
-        why = f"No run came to its end that began since {since}. The last began {last.start_time:%Y-%m-%d %H:%M %Z}: "
+        why = f"No run started since {since} has finished. The last began {last.start_time:%Y-%m-%d %H:%M %Z}: "
         why += f"{last.status}. {last.errors[0]['reason'] if last.errors else ''}".rstrip()
     return dg.AssetCheckResult(
         check_name=FRESH.name, passed=False, severity=severity(warns=last is None), metadata={"why": why}

@@ -266,7 +266,7 @@ def ask_for_seller(connection: Connection, invoice_id: UUID, standard: Standard,
     lock_told(connection, {(found.seller_key, found.invoice_key, found.gross_amount)})
     row = connection.execute(text(f"{asked} for no key update"), {"id": invoice_id}).one()
     if row.unconfirmed_seller is None:
-        raise ReviewError("Nothing was left out of who made this invoice.", code="NOTHING_LEFT_OUT")
+        raise ReviewError("The seller of this invoice is already known.", code="NOTHING_LEFT_OUT")
     if is_in_pending_export(connection, invoice_id):
         raise ReviewError("An export that has begun holds the invoice; wait for it.", code="IN_PENDING_EXPORT")
     now = InvoiceVersion(invoice_id, row.processing_version)
@@ -327,7 +327,7 @@ def _acceptance(reading: Reading, accepted: ReviewReason, reason: str | None) ->
 def _confirmations(review: _Review, field: str, reason: str | None) -> list[Entry]:
     doubts = [one for one in review.reasons if one.field == field]
     if not doubts:
-        raise WrongValue(f"{field}: nothing doubts it, so there is nothing to confirm")
+        raise WrongValue(f"{field}: this field is not in doubt, so there is nothing to confirm")
     broken = [one for one in doubts if one.must_be_corrected]
     if broken:
         raise WrongValue(f"{field}: {broken[0].code} cannot be confirmed: {broken[0].message.rstrip('.')}")

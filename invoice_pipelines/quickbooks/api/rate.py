@@ -180,7 +180,7 @@ def _refusal(row: Any, realm_id: str) -> RealmPaused:
         return RealmPaused(row.status_reason or f"The connection with QuickBooks is {row.status}.")
     if row.wait_seconds is None:
         return RealmPaused(row.paused_reason or "The company is paused.", row.paused_until)
-    return RealmPaused(f"All turns of the next {row.wait_seconds:.0f} seconds are given to other calls.")
+    return RealmPaused(f"The rate limit is used up for the next {row.wait_seconds:.0f} seconds.")
 
 
 class _Places:
@@ -200,7 +200,7 @@ class _Places:
         try:
             while not self._take(connection):
                 if time.monotonic() > deadline:
-                    raise RealmPaused(f"{self._count} calls are under way, and none of them ends.")
+                    raise RealmPaused(f"{self._count} calls are in progress, and none has finished.")
                 time.sleep(_PLACE_ASKED_AGAIN_SECONDS)
         except BaseException:
             connection.close()

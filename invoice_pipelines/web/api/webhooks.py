@@ -139,7 +139,7 @@ class NewSecret(Body):
     """How a secret is changed."""
 
     keep_hours: Annotated[
-        int, Field(ge=0, le=720, description="For how long the secrets before it sign as well; 0: not at all")
+        int, Field(ge=0, le=720, description="For how many hours the previous secrets stay valid; 0: not at all")
     ] = 24
 
 

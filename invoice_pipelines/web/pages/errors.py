@@ -61,7 +61,7 @@ TEXTS = {
     "REQUEST_IN_FLIGHT": N_("This form is being worked on. Load the page again to see what became of it."),
     "SALES_ORDER_NOT_FOUND": N_("There is no such order in this organization."),
     "TOO_MANY_ROWS": N_("The file has more than 50,000 rows. Split it."),
-    "INTERNAL_ERROR": N_("It was written down. Try again, and if it stays so, tell the operator the number below."),
+    "INTERNAL_ERROR": N_("The error was logged. Try again; if it persists, tell the operator the number below."),
     "LINK_ENDED": N_("It was used already, or is too old. Ask the person who sent it for a new one."),
     "EXPORT_NOT_FOUND": N_("There is no such export in this organization."),
     "NOT_FOUND": N_("It is not there, or not for you. Check the address, or choose an organization."),

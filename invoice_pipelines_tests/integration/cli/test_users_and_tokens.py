@@ -39,7 +39,7 @@ def test_what_is_wrong_with_users_is_said_in_one_line(terminal: Terminal) -> Non
     assert "There is a user bert@acme.example already" in one_line(
         terminal.run("users", "add", "BERT@acme.example", "--name", "Bert")
     )
-    assert "no email address" in one_line(terminal.run("users", "add", "bert", "--name", "Bert"))
+    assert "not a valid email address" in one_line(terminal.run("users", "add", "bert", "--name", "Bert"))
     assert "There is no user carl@acme.example" in one_line(terminal.run("users", "invite", "carl@acme.example"))
     assert "There is no organization nowhere" in one_line(
         terminal.run("users", "role", "bert@acme.example", "nowhere", "viewer")
@@ -55,7 +55,7 @@ def test_a_token_is_shown_once_and_revoked_by_its_name(terminal: Terminal) -> No
     assert token not in listed
     assert json.loads(listed)["prefix"] == token[:12]
     assert "There is a token shop already" in one_line(terminal.acme("tokens", "add", "shop", "--scope", "read"))
-    assert "is no scope" in one_line(terminal.acme("tokens", "add", "till", "--scope", "everything"))
+    assert "is not a scope" in one_line(terminal.acme("tokens", "add", "till", "--scope", "everything"))
     assert terminal.acme("tokens", "revoke", "shop").stdout == "Revoked shop.\n"
     assert "no token shop" in one_line(terminal.acme("tokens", "revoke", "shop"))
     assert terminal.acme("tokens", "add", "shop", "--scope", "read").returncode == 0

@@ -252,7 +252,7 @@ def _tax_key(
         ):
             raise Refused.because(
                 "AUTOMATIC_ACCOUNT",
-                f"Account {account} takes the tax out by itself, and not the one {_of(breakdown)}.",
+                f"Account {account} computes the tax itself, at another rate than the one {_of(breakdown)}.",
             )
         if automatic.category == "S":
             _check_seller_is_german(region, breakdown)

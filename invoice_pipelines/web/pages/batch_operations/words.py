@@ -93,7 +93,7 @@ REASONS = {
     "QUIET_HOURS": N_("It waits for the end of the quiet hours."),
     "ROW_REMOVED": N_("The row is not kept any more. Import the file again."),
     "STORAGE": N_("The storage could not be reached. Try again later."),
-    "STUCK": N_("Nobody could work on it, several times over. Tell the operator, then try again."),
+    "STUCK": N_("Processing failed repeatedly. Tell the operator, then try again."),
     "TEMPLATE": N_("The template has a mistake."),
     "THROTTLED": N_("Too much at once. It goes on by itself."),
     "UNDER_WAY": N_("It is under way already."),

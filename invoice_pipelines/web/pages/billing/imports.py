@@ -53,7 +53,7 @@ _INVALID = (
     (re.compile(r"^row$"), N_("This line has more cells than there are columns.")),
 )
 _FILES = {
-    "unknown_column": N_("There is no column %(column)s. The columns that there are stand beside this."),
+    "unknown_column": N_("There is no column %(column)s. The allowed columns are listed beside this."),
     "missing_column": N_("The column %(column)s is missing. The first line names the columns."),
     "repeated_column": N_("A column occurs twice."),
     "no_text": N_("It is not a text file in UTF-8. In Excel, save it as CSV UTF-8."),

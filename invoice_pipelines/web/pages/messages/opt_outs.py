@@ -42,7 +42,7 @@ def add(page: Page, of: PageQuery, channel: Typed = "email", address: Typed = ""
         except DeliveryError:
             error = page.gettext("This is no phone number. Write it with its country, such as +49 151 23456789.")
             if channel == "email":
-                error = page.gettext("This is no email address.")
+                error = page.gettext("This is not a valid email address.")
             return _show(page, at, of, typed=typed, error=error)
     if not is_new:
         return page.go(page.url("messages", "opt-outs"), page.gettext("This address is on the list already."), "warn")

@@ -101,7 +101,7 @@ def new_text(
         try:
             _key_of(written)
         except Refusal:
-            said = page.gettext("Name the days as a number from 1 on, and the language by two letters such as en.")
+            said = page.gettext("Enter the days as a number, 1 or more, and the language by two letters such as en.")
             return page.go(page.url("messages", "texts"), said, "warn")
     return page.go(page.url("messages", "texts", written))
 

@@ -40,7 +40,7 @@ ACTIONS = {
 }
 REASONS = {
     "NO_ADDRESS": N_("The customer has no address for this channel. Add one, then send it again."),
-    "BAD_ADDRESS": N_("The customer's address is none of this channel. Correct it, then send it again."),
+    "BAD_ADDRESS": N_("The customer's address is not valid for this channel. Correct it, then send it again."),
     "ADDRESS_REFUSED": N_("The provider refuses this address. Correct it, then send it again."),
     "LACKS_DATA": N_("The invoice lacks data for its document."),
     "TEMPLATE": N_("A template fails with this invoice. Correct it, then send it again."),

@@ -23,7 +23,7 @@ router = PageRouter()
 CHOICES: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "conflict_policy": (
         N_("Both sides changed the same field"),
-        N_("What changes on one side only flows by itself."),
+        N_("Changes made on one side only are copied automatically."),
         {
             "newest": N_("the later change wins"),
             "ours": N_("ours wins"),

@@ -99,8 +99,8 @@ REASONS = {
 NOT_LANDED = {
     "not_allowed": N_("Nothing was connected, as the connection was not allowed at Intuit. To allow it, begin again."),
     "state_refused": N_(
-        "Nothing was connected: this way to QuickBooks was used before, is older than 15 minutes, or was begun by "
-        "somebody else. Begin again."
+        "Nothing was connected: this link was already used, has expired (15 minutes), or was started by somebody "
+        "else. Begin again."
     ),
     "company_taken": N_(
         "Nothing was connected: this company is connected with another organization. Disconnect it there first, or "

@@ -60,7 +60,7 @@ def upload_texts(language: Language, most_megabytes: int) -> dict[str, str]:
         "leaving": _("Files are still being sent."),
         "EMPTY": _("The file is empty."),
         "FOLDER": _("This is a folder. Open it, and drop the files in it."),
-        "TOO_MANY_FILES": _("These are more files than go at once. Send it with the next ones."),
+        "TOO_MANY_FILES": _("Too many files at once. Send this one with the next batch."),
         "TOO_LARGE": _("It is larger than %(size)s MB.") % {"size": most_megabytes},
         "NETWORK": broken_off,
         "BROKEN_OFF": broken_off,

@@ -109,7 +109,7 @@ def wrong_value_words(field: str, language: Language) -> str:
     """How a field is to be written."""
     _ = language.gettext
     if field in AMOUNTS:
-        return _("This is no amount that leaves no doubt. Write it as 1234.56 or 1.234,56.")
+        return _("This amount is ambiguous. Write it as 1234.56 or 1.234,56.")
     if field in DATES:
         return _("This is no day that leaves no doubt. Write it as 31.03.2026 or 2026-03-31.")
     if field == RATES:

@@ -22,7 +22,7 @@ _COLUMNS = {
 }
 _MUST = {
     "row": N_("The row has more cells than the first line names."),
-    "priority": N_("Write a whole number; the lowest holds."),
+    "priority": N_("Write a whole number; the lowest wins."),
     "category": N_("Write a VAT category such as S, AE, K, E, Z, O or G."),
     "rate": N_("Write a percentage from 0 to 100."),
     "region": N_("Write DE, EU or OTHER."),

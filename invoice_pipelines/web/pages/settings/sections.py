@@ -199,7 +199,7 @@ INVOICING = Section(
                 Setting(
                     "settings.invoice_number.pattern",
                     N_("Numbers of invoices"),
-                    N_("{year}, {month:02} and {number:06} are filled in; 06 is the least count of digits."),
+                    N_("{year}, {month:02} and {number:06} are filled in; 06 pads the number to six digits."),
                     must=_PATTERN,
                 ),
                 Setting("settings.invoice_number.yearly_reset", N_("Numbers of invoices start again each year")),
@@ -221,10 +221,7 @@ INVOICING = Section(
                 Setting(
                     "settings.exchange_rate_days",
                     N_("Oldest exchange rate"),
-                    N_(
-                        "VAT is converted at a rate that is at most so old on the day of the supply. "
-                        "31 for monthly rates."
-                    ),
+                    N_("VAT is converted at a rate no older than this on the day of the supply. 31 for monthly rates."),
                     N_("days"),
                 ),
             ),
@@ -405,7 +402,7 @@ REVIEW = Section(
                 ),
             ),
             N_(
-                "A value that was read from a page is sure to so many percent. One that is below its threshold makes "
+                "Each value read from a page has a confidence in percent. One below its threshold makes "
                 "the invoice wait. Higher: more wait, and fewer mistakes pass. 0: this value never makes one wait; "
                 "100: nearly all wait. What the sender wrote as data (XML) is not doubted."
             ),

@@ -144,7 +144,7 @@ def disable_endpoint(page: Page, endpoint_id: UUID) -> Response:
     """Tells an endpoint nothing any more, until it is enabled."""
     with page.enter() as at:
         endpoints.disable_endpoint(at.connection, endpoint_id, at.entry.actor)
-    return _back(page, endpoint_id, page.gettext("The endpoint is told nothing any more, until you enable it."))
+    return _back(page, endpoint_id, page.gettext("The endpoint receives no events until you enable it."))
 
 
 @router.post("/settings/webhooks/{endpoint_id}/enable", role=Role.ADMIN, area="organization")

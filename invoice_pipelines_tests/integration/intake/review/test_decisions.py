@@ -467,7 +467,7 @@ def test_only_a_doubt_is_confirmed(desk: Desk) -> None:
     invoice = judged(desk, on_paper(changes={"gross_amount": Decimal(120)}, number=0.5))
     with pytest.raises(WrongValues) as refused:
         correct(desk, invoice, currency=Confirmed(), net_amount=Confirmed())
-    assert "nothing doubts it" in refused.value.by_field["currency"]
+    assert "is not in doubt" in refused.value.by_field["currency"]
     broken = look(desk, invoice).reasons[0].field or "gross_amount"
     with pytest.raises(WrongValues, match="IP-TOTAL-01 cannot be confirmed"):
         correct(desk, invoice, **{broken: Confirmed()})

@@ -155,7 +155,7 @@ def test_opt_outs_are_added_and_ended(site: Site, tenant: Tenant) -> None:
     with desk(site, tenant) as client:
         wrong = client.post("messages/opt-outs", data={"channel": "email", "address": "<nobody>"})
         assert wrong.status_code == 422
-        assert "This is no email address" in wrong.text
+        assert "This is not a valid email address" in wrong.text
         assert 'value="&lt;nobody&gt;"' in wrong.text
         assert "no phone number" in client.post("messages/opt-outs", data={"channel": "sms", "address": "x"}).text
         assert client.post("messages/opt-outs", data={"channel": "fax", "address": "1"}).status_code == 422

@@ -112,7 +112,7 @@ def test_an_admin_connects_a_company_and_comes_back_to_the_desk(
         denied = connect("Connect QuickBooks", deny="1")
         assert visitor.sees("the connection was not allowed at Intuit. To allow it, begin again.")
         visitor.open(denied)
-        assert visitor.sees("this way to QuickBooks was used before")
+        assert visitor.sees("this link was already used")
         connect("Connect QuickBooks", realm=realms[0])
         assert visitor.sees("QuickBooks is connected")
         assert visitor.sees("Acme Books")

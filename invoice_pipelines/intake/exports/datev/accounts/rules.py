@@ -20,7 +20,7 @@ from invoice_pipelines.intake.exports.datev.characters import is_cp1252
 from invoice_pipelines.intake.exports.formats import lock_exports
 
 COLUMNS = {
-    "priority": "whole number, the lowest holds; 100 where empty",
+    "priority": "whole number, the lowest wins; 100 where empty",
     "seller": "VAT id, tax number or name; * stands for any characters; without case and blanks",
     "line_text": "what the name or description of a line contains; without case",
     "category": "VAT category (BT-118), such as S, AE, K, E",
@@ -192,7 +192,7 @@ def _problems(row: Mapping[str, str], chart: Chart) -> list[tuple[str, str]]:
         found.append(("cost_center", "it may have (western) letters, digits and blanks, at most 36"))
     automatic = chart.automatic_account(account)
     if automatic is not None and key not in (None, NO_KEY):
-        found.append(("tax_key", f"account {account} takes the tax out by itself and bears no BU-Schlüssel"))
+        found.append(("tax_key", f"account {account} computes the tax itself and takes no BU-Schlüssel"))
     return found
 
 

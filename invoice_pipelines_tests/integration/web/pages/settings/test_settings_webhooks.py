@@ -92,7 +92,7 @@ def test_an_endpoint_is_added_told_looked_at_and_gets_a_new_secret(
         visitor.open(re.sub(r"^https?://[^/]+|/rotate-secret$", "", page.url))
         assert second not in page.content()
         page.get_by_role("button", name="Disable").click()
-        assert visitor.sees("is told nothing any more")
+        assert visitor.sees("receives no events")
         expect(page.get_by_role("button", name="Tell again")).to_have_count(0)
         page.get_by_role("button", name="Enable").click()
         assert visitor.sees("is told of what happens from now on")
