@@ -314,7 +314,7 @@ def test_a_seller_that_was_left_out_can_be_named_afterwards(desk: Desk, exported
     (export,) = export_invoices(desk.intake()).exports
     assert "Café Pendel GmbH".encode() in (desk.folder / "exports" / export.files[0].path).read_bytes()
     assert (row(desk, invoice).status, row(desk, invoice).unconfirmed_seller) == ("EXPORTED", None)
-    with desk.scope() as connection, pytest.raises(ReviewError, match="Nothing was left out"):
+    with desk.scope() as connection, pytest.raises(ReviewError, match="already known"):
         ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
 
 

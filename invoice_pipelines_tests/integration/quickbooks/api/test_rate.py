@@ -184,6 +184,6 @@ def test_a_call_that_would_wait_too_long_gets_no_turn(database: TestDatabase, or
     limits = Limits(per_minute=1, per_second=1)
     turns_of(database, organization, limits, [False] * 4)
     limiter = Limiter(Realm(database.engine, organization, REALM), limits)
-    with pytest.raises(RealmPaused, match="are given to other calls"), limiter.turn(is_batch=False):
+    with pytest.raises(RealmPaused, match="The rate limit is used up"), limiter.turn(is_batch=False):
         pass
     limiter.close()
