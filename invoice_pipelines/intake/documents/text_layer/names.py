@@ -17,8 +17,10 @@ _TOWN_FIRST = re.compile(
     r"(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[\dW] [A-Z\d]{4})$"
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
+_STATES = frozenset({"nv", "co"})
 _SHORT_FORM = 2
 _LONGEST = 9  # words
+_FORMS_IN_FRONT = frozenset({"uab", "sia", "mb", "pt", "oy", "ab"})  # Lithuania, Latvia, Indonesia, Finland, Sweden
 _BEFORE = frozenset({"der", "die", "das", "des", "dem", "bei", "durch", "by", "from", "to", "par", "por"})
 
 
@@ -31,7 +33,7 @@ def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) ->
         kept.pop()
     if not kept:
         return None
-    value = " ".join(word.text for word in kept).strip(" ,;:|·•*")
+    value = " ".join(word.text.strip("_*<>") for word in kept).strip(" ,;:|·•")
     letters = sum(character.isalpha() for character in value)
     if letters < 2 or letters < len(value) * 0.5 or len(value) > 120 or is_town(value):
         return None
@@ -58,13 +60,19 @@ def pieces(cell: Cell, vocabulary: Vocabulary) -> Iterator[tuple[Word, ...]]:
 
 def company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
     """The words up to a legal form, if there is one after a name; two letters in capitals only, as "Sa" is a day."""
+    in_front = len(words) > 1 and words[0].text.isupper() and key(words[0].text) in _FORMS_IN_FRONT
+    if in_front and len(words) <= _LONGEST and len(key(words[1].text)) > _SHORT_FORM:
+        return name_of(words, vocabulary, 0.7)
     last = 0
     for index, word in enumerate(words):
         form = key(word.text)
-        short = len(form) <= _SHORT_FORM and not word.text.startswith(("e.", "a."))
-        written = word.text.isupper() if short else word.text[0].isupper() or word.text.startswith(("e.", "a."))
-        numbered = index + 1 < len(words) and words[index + 1].text.isdigit()  # "Sweden SE 516405399201"
-        if index and form in vocabulary.legal_forms and written and not (short and numbered):
+        dotted = "." in word.text[1:-1] and word.text != "e.g."  # "d.o.o.", "a.s."
+        short = len(form) <= _SHORT_FORM and not dotted
+        written = word.text.isupper() if short else word.text[0].isupper() or dotted
+        # "Sweden SE 516405399201", "Las Vegas, NV"
+        place = index + 1 < len(words) and words[index + 1].text[:1].isdigit()
+        place = place or (form in _STATES and words[index - 1].text.endswith(","))
+        if index and form in vocabulary.legal_forms and written and not (short and place):
             last = index + 1
     named = [word.text for word in words[:last] if key(word.text) not in vocabulary.legal_forms | {"co", "und"}]
     article = bool(named) and (named[0].isdigit() or any("%" in text for text in named))

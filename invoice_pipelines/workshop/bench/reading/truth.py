@@ -26,6 +26,7 @@ FIELDS = {
 """What labels call a field, and what a reading calls it."""
 
 AMOUNTS = ("net", "tax", "gross")
+_STROKES = str.maketrans("łøđħ", "lodh")  # accents, though not to Unicode
 _SHORTEST_PART = 4
 """Letters of a name that may stand for a longer one."""
 
@@ -65,7 +66,7 @@ def _same(field: str, value: Any, spelling: str) -> bool:
 
 def letters(text: str) -> str:
     """Letters and digits alone, small and without accents, as OCR and people differ in all else."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_STROKES))
     return re.sub(r"[\W_]", "", "".join(sign for sign in plain if not unicodedata.combining(sign)))
 
 

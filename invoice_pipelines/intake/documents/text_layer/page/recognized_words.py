@@ -50,6 +50,13 @@ _NUMBER = re.compile(r"[-(]?[\dOoIl|]{1,3}(?:[.,]?[\dOoIl|]{3})*[.,][\dOoIl|]{2}
 _DATE = re.compile(r"[\dOoIl|]{1,2}([./-])[\dOoIl|]{1,2}\1(?:2[\dOoCc])?[\dOoIl|]{2}")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _DIGITS = str.maketrans("OoCcIl|", "0000111")
+# Legal forms, as engines misread them: "CimbH", "d. 0.0."; and LLC, which is one after a name only.
+_FORMS = (
+    (re.compile(r"(?:[GC6]|[C(][iIl1])[mn]b[HhtK]?"), "GmbH"),
+    (re.compile(r"[dD]\.[0oO]\.[0oO]\.?"), "d.o.o."),
+)
+_LLC = re.compile(r"L[I1l]C|[I1l]LC")
+_FORM_CUT, _FORM_REST = re.compile(r"[dD]\."), re.compile(r"[0oO]\.[0oO]\.?")
 _CUT = re.compile(r"\d{1,6}[.,]")
 _REST = re.compile(r"\d{2}(?!\d)")
 
@@ -61,7 +68,9 @@ def tidied(pages: Sequence[Page]) -> list[Page]:
 
 def _tidied(words: Sequence[Word]) -> Iterator[Word]:
     vocabulary = load_vocabulary()
+    before = ""
     for word in _joined([_plain(word) for word in words]):
+        word, before = _with_form(word, before), word.text
         for part in _parts(word, vocabulary):
             yield _with_digits(part)
 
@@ -72,15 +81,25 @@ def _plain(word: Word) -> Word:
     return word if plain == word.text else replace(word, text=plain)
 
 
+def _with_form(word: Word, before: str) -> Word:
+    """The word, or the legal form that it was misread from; `before` is the word before it."""
+    form = next((form for misread, form in _FORMS if misread.fullmatch(word.text)), word.text)
+    if _LLC.fullmatch(word.text) and before[-1:].islower():
+        form = "LLC"
+    return word if key(form) == key(word.text) else replace(word, text=form, confidence=word.confidence * _REPAIRED)
+
+
 def _joined(words: Sequence[Word]) -> Iterator[Word]:
-    """Words, an amount whose decimals were read apart ("33. 90") as one."""
+    """Words, an amount whose decimals were read apart ("33. 90") as one, and a legal form ("d. o.o.")."""
     waiting: Word | None = None
     for word in words:
         if waiting is not None:
             height = waiting.box[3] - waiting.box[1]
             level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
             near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
-            if level and near and _CUT.fullmatch(waiting.text) and _REST.match(word.text):
+            is_amount = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
+            is_form = _FORM_CUT.fullmatch(waiting.text) and _FORM_REST.fullmatch(word.text)
+            if level and (is_amount or is_form):
                 confidence = min(waiting.confidence, word.confidence) * _REPAIRED
                 waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)
                 continue

@@ -21,7 +21,7 @@ from invoice_pipelines.intake.documents.text_layer.page.layout import Line
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import shares
-from invoice_pipelines.intake.documents.text_layer.ranking.words import are_words
+from invoice_pipelines.intake.documents.text_layer.ranking.spelling import KIND, SITE, WELL, Spelling
 
 WEIGHTS = "sellers.json"
 NONE = ("none",)
@@ -30,31 +30,20 @@ NONE = ("none",)
 _LINES_AT_THE_TOP = 14
 _IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
 _PHONE = re.compile(r"(?i)\b(tel|phone|t[ée]l|fon|telefon|fax)\b|^[+(]?\d[\d ()/+.-]{7,}$")
-_SITE = re.compile(r"(?i)(?:www\.|@|\b)([a-z\d.-]{3,60})\.[a-z]{2,3}\b")
 _MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
 _TRADE = re.compile(
     r"(?i)restaura|hotel|hostal|caf[eéè]|\bbar\b|bistro|brew|grill|pizz|burger|b[äa]ck|baker|boulang|muse|"
     r"marke?t|march|super|shop|store|apoth|pharm|drog|garage|taxi|trams?\b|bahn|rail|airport|gasth|kitchen"
 )
 _PAPER = re.compile(
-    r"(?i)receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
+    r"(?i)\badults?\b|\bsingle\b|one-way|\bvalid|geldig|g[üu]ltig|reserv|summary|booking|\broom\b|arrival|departure|folio|"
+    r"\bagent|terminal|take ?away|to go\b|emporter|mitnehmen|survey|backup|\best\.|adres|naziv|company nam|karte\b|"
+    r"bil(?:je|le)?t|entr[eé]e|eintritt|enjoy|receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
     r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
 )
 _STREET = re.compile(
     r"(?i)\b(?:rue|route|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
     r"plac|ulica|ul|weg|allee|platz|gade|gata|laan|straat|str)\b|stra(?:ss|ß)e|(?:gasse|gatan|gade|straat|weg|platz|str)\b"
-)
-# What a shop is, and not what it is called: "Pizzeria", "Indian Restaurant".
-_KIND = re.compile(
-    r"(?i)(?:the|zum|zur|la|el|il|le|&|und|and|y|e|et|indian|indisches?|italian|argentini\w*|asia\w*|thai|sushi|fresh|super|new|"
-    r"restaurante?|ristorante|pizzeria|trattoria|osteria|gasthaus|gasthof|gastst[äa]tte|hotel|hostal|caf[eéè]|kaffee|"
-    r"coffee|bar|bistro|pub|lounge|brewery|brauhaus|grill|steakh(?:aus|ouse)|burgers?|kitchen|food|foods|imbiss|b[äa]ckerei|"
-    r"bakery|boulangerie|konditorei|metzgerei|markt|markets?|supermarket|supermarkt|shop|store|taxi\w*|apotheke|"
-    r"pharmacy|drogerie|garage|tankstelle|parking|museum|ticket|tickets|inc|ltd|gmbh)"
-)
-# Digits and signs among letters, an I between small ones, and other alphabets, which engines take Latin letters for.
-_ODD = re.compile(
-    r"[^\W\d_]\d[^\W\d_]|\d[^\W\d_]{2}|[a-zß-ÿ][IJ][a-zß-ÿ]|[$*<>{}\[\]\\_^~|]|[^\x00-\u024f\u2010-\u201f\u20ac™®·]"
 )
 _LABELLED = frozenset({"named letter", "named receipt"})
 _BORNE_OUT = _LABELLED | frozenset(
@@ -64,8 +53,7 @@ _BORNE_OUT = _LABELLED | frozenset(
 _PLACED = frozenset({"town below", "street below", "phone below plain", "company"})
 _MISREAD, _UNSURE, _SURE = 0.3, 0.5, 0.8
 _STEPS = (1, 2, 4, 8)
-_LONG = 4
-_WELL = (0.9, 0.95, 0.98, 0.99)
+_LARGE = 1.2
 _WELL_ENOUGH = 3  # of these steps
 
 
@@ -103,6 +91,8 @@ def _is_borne_out(said: frozenset[str]) -> bool:
     """Whether more than its place speaks for a name. What was recognized may have been misread, however sure the engine
     is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well; or
     it is made of words, and stands over an address or beside an identifier."""
+    if "put right" in said:
+        return False
     if "printed" in said:
         return bool(_BORNE_OUT & said)
     well = _is_read(said, _WELL_ENOUGH)
@@ -119,7 +109,7 @@ def _may_be_misread(said: frozenset[str]) -> bool:
 
 
 def _is_read(said: frozenset[str], steps: int) -> bool:
-    return any(f"read {step}" in said for step in range(steps, len(_WELL) + 1))
+    return any(f"read {step}" in said for step in range(steps, len(WELL) + 1))
 
 
 def likelihoods(features: Sequence[Sequence[str]], weights: Mapping[str, float] | None = None) -> list[float]:
@@ -149,15 +139,17 @@ def describe(
     if first is None or not lines:
         return []
     places: dict[str, list[tuple[Found[str], Line, int]]] = {}
-    for line, index, found in _names(labelled, lines, vocabulary):
+    height = max(median(word.box[3] - word.box[1] for line in lines for word in line.words), 1.0)
+    spelled = Spelling(lines, vocabulary, first.engine is not None)
+    single = list(_names(labelled, lines, vocabulary, spelled))
+    for line, index, found in _with_two_lines(single, vocabulary, spelled, _LARGE * height):
         places.setdefault(key(found.value), []).append((found, line, index))
     if named and (first_line := next((line for line in labelled.lines if named.words[0] in line.words), None)):
         places.setdefault(key(named.value), []).append((named, first_line, 0))
     money = next((line.number for line in lines if _MONEY.search(line.text)), lines[-1].number + 1)
-    height = max(median(word.box[3] - word.box[1] for line in lines for word in line.words), 1.0)
-    sites = "".join(key(match[1]) for line in lines for match in _SITE.finditer(line.text))
+    sites = "".join(key(match[1]) for line in lines for match in SITE.finditer(line.text))
     tallest = max((_height(found.words[0].box) for [(found, *_), *_] in places.values()), default=0.0)
-    spelled = _Spelled(lines, vocabulary, first.engine is not None)
+    towns = {key(cell.text) for line in lines for cell in line.cells if is_town(cell.text)}
     names: list[Name] = []
     companies = 0
     kind_above = False
@@ -179,6 +171,9 @@ def describe(
             *(["at the bottom", f"{form} bottom"] if lower == len(found_at) else ["at both ends"] if lower else []),
             *([f"named {narrow}"] if named and key(named.value) == name else []),
             *([f"addressed {narrow}"] if addressed and key(addressed.value) == name else []),
+            *(["of the town"] if any(town.endswith(name) for town in towns) else []),
+            *(["begins another"] if any(other != name and other.startswith(name) for other in places) else []),
+            *(["begins with another"] if any(other != name and name.startswith(other) for other in places) else []),
             *(["after money"] if line.number >= money else []),
             *(["of a site"] if any(len(known := key(w.text)) > 3 and known in sites for w in found.words) else []),
             *_form_of(found.value, is_company),
@@ -194,7 +189,7 @@ def describe(
 
 
 def _names(
-    labelled: LabelledLines, lines: Sequence[Line], vocabulary: Vocabulary
+    labelled: LabelledLines, lines: Sequence[Line], vocabulary: Vocabulary, spelled: Spelling
 ) -> Iterator[tuple[Line, int, Found[str]]]:
     """What looks like a company anywhere, and whatever is a name at the top or stands there, too."""
     known: set[str] = set()
@@ -210,69 +205,48 @@ def _names(
             )
             for words in pieces(cell, vocabulary):
                 found = company(words, vocabulary) or name_of(words, vocabulary, 0.3)
+                found = found and spelled.put_right(found)
                 if found and (top or key(found.value) in known or company(words, vocabulary)):
                     known.add(key(found.value))
                     yield line, index, found
 
 
+def _with_two_lines(
+    names: Sequence[tuple[Line, int, Found[str]]], vocabulary: Vocabulary, spelled: Spelling, large: float
+) -> Iterator[tuple[Line, int, Found[str]]]:
+    """The names, and those of two lines: both large, or together with a legal form, or printed elsewhere in one."""
+    for place, (line, index, found) in enumerate(names):
+        yield line, index, found
+        if place + 1 == len(names) or found.words[-1] is not line.cells[index].words[-1]:
+            continue
+        below, other_index, other = names[place + 1]
+        near = below.number - line.number == 1 and other.words[0] is below.cells[other_index].words[0]
+        one, two = found.words[0].box, other.words[0].box
+        heights = sorted((_height(one), _height(two)))
+        words = (*found.words, *other.words)
+        forms = [company(part, vocabulary) for part in (found.words, other.words, words)]
+        if not near or forms[0] or forms[1] or one[0] > other.words[-1].box[2] or two[0] > found.words[-1].box[2]:
+            continue
+        joined = Found(f"{found.value} {other.value}", words, min(found.confidence, other.confidence))
+        if (
+            (heights[0] > large and heights[1] < 1.5 * heights[0])
+            or forms[2]
+            or spelled.is_elsewhere(key(joined.value), words)
+        ):
+            yield line, index, joined
+
+
 def _is_kind(text: str) -> bool:
-    return all(_KIND.fullmatch(word.strip(".,:;-")) for word in text.split())
-
-
-class _Spelled:
-    """Whether the words of names are printed once more on the page, exactly or nearly, and how well they are read."""
-
-    def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary, recognized: bool) -> None:
-        self.recognized = recognized
-        self.words = [(word, known) for line in lines for word in line.words if len(known := key(word.text)) >= _LONG]
-        self.sites = {key(match[1]) for line in lines for match in _SITE.finditer(line.text.replace(". ", "."))}
-        self.vocabulary = vocabulary
-
-    def said_of(self, found: Found[str], form: str) -> Iterator[str]:
-        forms = self.vocabulary.legal_forms
-        plain = [known for word in found.words if (known := key(word.text)) and known not in forms]
-        telling = [known for known in plain if len(known) >= _LONG and not _KIND.fullmatch(known)]
-        whole = "".join(plain)
-        if len(whole) >= _LONG and any(whole in site for site in self.sites):
-            yield "whole in a site"
-            yield f"{form} whole in a site"
-        if telling and any(telling[0] in site for site in self.sites):
-            yield "first in a site"
-        if not self.recognized:
-            yield "printed"
-            return
-        own = set(map(id, found.words))
-        others = {known for word, known in self.words if id(word) not in own}
-        again = {known for known in telling if known in others or any(known in site for site in self.sites)}
-        if telling and again == set(telling):
-            yield f"{form} printed again"
-        elif again:
-            yield f"{form} partly printed again"
-        if any(_nearly(known, other) for known in telling if known not in again for other in (*others, *self.sites)):
-            yield f"{form} spelled otherwise elsewhere"
-        read = sum(min(word.confidence for word in found.words) >= step for step in _WELL)
-        yield f"read {read}"
-        yield f"{form} read {read}"
-        if any(_ODD.search(word.text) for word in found.words):
-            yield "odd letters"
-        if are_words(" ".join(word.text for word in found.words if key(word.text) not in forms)):
-            yield "words"
-            yield f"{form} words"
-
-
-def _nearly(one: str, other: str) -> bool:
-    """Whether two words differ by one letter that is not there or is another one."""
-    if abs(len(one) - len(other)) > 1 or one == other or (one[0] != other[0] and one[-1] != other[-1]):
-        return False
-    if len(one) == len(other):
-        return sum(a != b for a, b in zip(one, other, strict=True)) == 1
-    short, long = sorted((one, other), key=len)
-    return short not in long and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+    return all(KIND.fullmatch(word.strip(".,:;-")) for word in text.split())
 
 
 def _form_of(text: str, is_company: bool) -> Iterator[str]:
     if any(map(str.isdigit, text)):
         yield "digits"
+        if re.fullmatch(r"[^\d#]+#? ?\d+", text):
+            yield "digits at the end"
+        elif text[0].isdigit():
+            yield "digits first"
     if _TRADE.search(text):
         yield "trade"
     if _STREET.search(text):
@@ -295,17 +269,28 @@ def _around(
     labelled: LabelledLines, lines: Sequence[Line], line: Line, index: int, found: Found[str], form: str
 ) -> Iterator[str]:
     """What stands beside, above and below."""
-    if labelled.amounts[line.number] or _MONEY.search(line.text):
+    if _MONEY.search(line.text):
         yield "amount beside"
-    kinds = {label.kind for label in labelled.labels[line.number] if label.cell == index}
-    yield from (f"label {kind}" for kind in kinds & {"name", "address", "380", "seller"})
-    if kinds - {"name", "address", "380", "seller"}:
-        yield "label"
+    cell = line.cells[min(index, len(line.cells) - 1)]
+    if any(label.cell == index and label.first == 0 for label in labelled.amounts[line.number]):
+        yield "amount named"
+    labels = [label for label in labelled.labels[line.number] if label.cell == index and label.kind != "dated"]
+    for kind in {label.kind for label in labels}:
+        begins = any(label.first == 0 for label in labels if label.kind == kind)
+        known = kind if kind in ("name", "address", "380", "seller") else ""
+        yield f"label {known}{' first' if begins else ''}"
+    after_it = cell.words[-1].text if found.words[-1] is not cell.words[-1] else ""
+    if found.words[-1].text.endswith(":") or (after_it and not key(after_it) and ":" in after_it):
+        yield "before a colon"
+    elif ":" in found.value:
+        yield "around a colon"
+    if found.words[0] is not cell.words[0] and any(any(map(str.isdigit, word.text)) for word in cell.words[:2]):
+        yield "after digits"
     if len(line.cells) > 1:
         yield f"{form} beside {'left' if index == 0 else 'right'}"
         if len(line.cells) > 2:
             yield "of a row"
-    if len(line.cells[min(index, len(line.cells) - 1)].words) > len(found.words) + 2:
+    if len(cell.words) > len(found.words) + 2:
         yield "part of a line"
     after = list(islice(_column(lines, line, found.words[0].box, 1), 4))
     for distance, text in enumerate(after):
