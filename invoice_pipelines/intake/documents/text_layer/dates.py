@@ -90,8 +90,12 @@ class DateFinder:
         left, top, _, bottom = first.box
         if first.page not in self._recognized or left - self._margins[first.page] > _AT_MARGIN * (bottom - top):
             return False
-        return _ONE_DIGIT.match(found.text) is not None and any(
+        longer = (
             next(find_dates(f"{digit}{found.text}", self.vocabulary.months, self.day_first), None) for digit in "123"
+        )
+        # Where the month is known to come first, "5/9" is not what is left of "15/9".
+        return _ONE_DIGIT.match(found.text) is not None and any(
+            one is not None and not (one.swapped and self.order_sure >= _USUAL) for one in longer
         )
 
     def dates(self) -> tuple[Found[date] | None, Found[date] | None, Found[date] | None]:

@@ -17,6 +17,9 @@ from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabu
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 
 _REPAIRED = 0.98
+FORM_REPAIRED = 0.5
+"""How sure a legal form is that was misread: what else it may belong to was hardly read better."""
+
 _SHORTEST_GLUED = 7
 _MOST_PARTS = 5
 
@@ -57,6 +60,7 @@ _FORMS = (
 )
 _LLC = re.compile(r"L[I1l]C|[I1l]LC")
 _FORM_CUT, _FORM_REST = re.compile(r"[dD]\."), re.compile(r"[0oO]\.[0oO]\.?")
+_AMOUNT = re.compile(r"\d{1,2}[.,]\d{2}")
 _CUT = re.compile(r"\d{1,6}[.,]")
 _REST = re.compile(r"\d{2}(?!\d)")
 
@@ -86,19 +90,25 @@ def _with_form(word: Word, before: str) -> Word:
     form = next((form for misread, form in _FORMS if misread.fullmatch(word.text)), word.text)
     if _LLC.fullmatch(word.text) and before[-1:].islower():
         form = "LLC"
-    return word if key(form) == key(word.text) else replace(word, text=form, confidence=word.confidence * _REPAIRED)
+    return word if key(form) == key(word.text) else replace(word, text=form, confidence=word.confidence * FORM_REPAIRED)
 
 
 def _joined(words: Sequence[Word]) -> Iterator[Word]:
-    """Words, an amount whose decimals were read apart ("33. 90") as one, and a legal form ("d. o.o.")."""
+    """Words, an amount as one whose decimals were read apart ("33. 90"), or whose digits were ("10 0.00") where it is
+    printed in one piece, too; and a legal form ("d. o.o.")."""
+    texts = {word.text for word in words}
     waiting: Word | None = None
     for word in words:
         if waiting is not None:
             height = waiting.box[3] - waiting.box[1]
             level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
             near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
+            beside = 0 < word.box[0] - waiting.box[2] < height
             is_amount = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
             is_form = _FORM_CUT.fullmatch(waiting.text) and _FORM_REST.fullmatch(word.text)
+            is_amount = is_amount or (
+                beside and waiting.text.isdigit() and _AMOUNT.fullmatch(word.text) and waiting.text + word.text in texts
+            )
             if level and (is_amount or is_form):
                 confidence = min(waiting.confidence, word.confidence) * _REPAIRED
                 waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from invoice_pipelines.intake.documents.text_layer.header import Found
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line
+from invoice_pipelines.intake.documents.text_layer.page.recognized_words import FORM_REPAIRED
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Word
 from invoice_pipelines.intake.documents.text_layer.ranking.words import are_words
@@ -101,7 +102,7 @@ class Spelling:
         read = sum(min(word.confidence for word in found.words) >= step for step in WELL)
         yield f"read {read}"
         yield f"{form} read {read}"
-        if key(found.value) != key(found.text):
+        if key(found.value) != key(found.text) or min(word.confidence for word in found.words) <= FORM_REPAIRED:
             yield "put right"
         if any(_ODD.search(word) for word in found.value.split()):
             yield "odd letters"

@@ -45,6 +45,7 @@ _SURE_PAID = 0.95
 _SURE_NET = 0.8
 _UNPROVED = 0.85
 _PROVED = 0.96
+_SURE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,11 @@ def with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     if apart and is_doubtful(rest, apart):
         return totals
     proved = found.named and found.printed and bool(apart)
-    sure = _PROVED if proved else min(gross.confidence, _PROVED) if found.named and apart else 0.5
+    sure = 0.5
+    if proved or (found.fitted and apart and gross.confidence >= _SURE):
+        sure = _PROVED
+    elif found.named and apart:
+        sure = min(gross.confidence, _PROVED)
     same = totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value
     if totals.net and totals.tax and same:
         net, tax = totals.net.amount, totals.tax.amount

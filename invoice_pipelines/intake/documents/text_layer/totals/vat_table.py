@@ -40,6 +40,8 @@ class Explanation:
     rows: tuple[RateRow, ...]
     printed: bool
     named: bool
+    fitted: bool
+    """Whether each of several rates makes its tax of another amount on its line: that is no chance, in any language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ def _explanation(way: tuple[_Part, ...], total: Decimal) -> Explanation:
     printed = len(bases) == len(way) or (len(way) == 1 and way[0].strength > 1)
     net = replace(sum_of(bases or [part.tax for part in way], "net"), value=total - tax.value)
     rows = tuple(RateRow(part.rate, part.base or _base_of(part, net, len(way)), part.tax) for part in way)
-    return Explanation(net, tax, rows, printed, all(part.line.taxed for part in way))
+    fitted = len({part.rate for part in way if part.strength > 1}) == len(way) > 1
+    return Explanation(net, tax, rows, printed, all(part.line.taxed for part in way), fitted)
 
 
 def _base_of(part: _Part, net: Amount, count: int) -> Amount | None:

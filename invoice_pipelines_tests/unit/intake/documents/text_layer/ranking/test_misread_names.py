@@ -75,3 +75,45 @@ def test_two_names_of_which_one_is_part_of_the_other_are_no_rivals() -> None:
     alone, together = (seller(f"{first}Altstadt Drogerie; {ADDRESS}") for first in ("", "Altstadt; "))
     assert together[0] in ("Altstadt", "Altstadt Drogerie")
     assert min(alone[1], together[1]) >= _BORNE_OUT
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f"Altstadt Drogerle; {ADDRESS}", "Altstadt Drogerie"),  # a word, where "Drogerle" is none
+        ("Goldspectation Cariton; 45 Carlton Street; Toronto ON M5V 2T6", "Goldspectation Carlton"),  # as in the street
+        ('"GoIdhahn" Bau; Goldhahn Weg 35; 04109 Leipzig', 'Goldhahn" Bau'),  # an I between small letters
+        (f"Goldhahn CimbH; {ADDRESS}", "Goldhahn GmbH"),
+        (f"Goldhahn Deutschland LIC; {ADDRESS}", "Goldhahn Deutschland LLC"),
+        ("Goldhahn plus d. 0.0. 0IB 83938812619; Zadarska 2, 51000 Rijeka", "Goldhahn plus d.o.o."),
+    ],
+)
+def test_a_letter_that_was_misread_is_put_right_and_the_name_is_not_sure(text: str, name: str) -> None:
+    found, confidence = seller(text)
+    assert (found or "").strip('"') == name
+    assert confidence < _BORNE_OUT
+
+
+@pytest.mark.parametrize("name", ["Goldhahn", "Lidlmann", "Rialto 1l"])
+def test_a_name_that_is_no_word_stays_as_it_is(name: str) -> None:
+    assert seller(f"{name}; {ADDRESS}")[0] == name
+
+
+def test_a_name_on_two_lines_is_one_where_an_address_of_the_web_holds_both() -> None:
+    name, confidence = seller(f"GOLD; HAHN; {ADDRESS}; www.goldhahn.de")
+    assert name == "GOLD HAHN"
+    assert confidence >= _BORNE_OUT
+
+
+@pytest.mark.parametrize("name", ["UAB Goldhahn", "PT Goldhahn Jaya", "Goldhahn d.o.o.", "Goldhahn s.r.o."])
+def test_legal_forms_stand_before_a_name_or_in_small_letters(name: str) -> None:
+    assert seller(f"Beleg; {name}; {ADDRESS}")[0] == name
+
+
+def test_a_state_of_america_is_no_legal_form() -> None:
+    assert seller("Goldhahn; 3758 Las Vegas Blvd; LAS VEGAS, NV; Tel. 702-262-9028; LAS VEGAS, NV")[0] == "Goldhahn"
+
+
+@pytest.mark.parametrize("heading", ["Agent: 4128", "Room Number: 431", "Adult", "Terminal: 12"])
+def test_headings_and_kinds_of_tickets_are_no_names(heading: str) -> None:
+    assert seller(f"{heading}; Goldhahn Bahnen; {ADDRESS}")[0] == "Goldhahn Bahnen"

@@ -156,6 +156,12 @@ def test_a_date_that_may_have_lost_a_digit_at_the_margin_waits(line: str, left: 
     assert is_sure(till(line, left=left)) is sure
 
 
+def test_a_month_first_has_lost_no_digit_that_would_make_it_a_day() -> None:
+    assert not is_sure(till("5/9/2023 20:35 PM", left=40))
+    assert is_sure(till("5/9/2023 20:35", "Sweepstakes ends 12/31/2023", left=40))
+    assert not is_sure(till("1/9/2023 20:35", "Sweepstakes ends 12/31/2023", left=40))  # perhaps 11/9
+
+
 @pytest.mark.parametrize(
     ("lines", "sure"),
     [
