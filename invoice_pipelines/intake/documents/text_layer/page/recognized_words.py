@@ -73,7 +73,8 @@ def tidied(pages: Sequence[Page]) -> list[Page]:
 def _tidied(words: Sequence[Word]) -> Iterator[Word]:
     vocabulary = load_vocabulary()
     before = ""
-    for word in _joined([_plain(word) for word in words]):
+    pieces = list(_joined([_plain(word) for word in words]))
+    for word in _joined(pieces):
         word, before = _with_form(word, before), word.text
         for part in _parts(word, vocabulary):
             yield _with_digits(part)

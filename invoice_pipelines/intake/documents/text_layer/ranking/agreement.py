@@ -164,7 +164,7 @@ def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model |
     tried = find_totals(_as_total(lines, value), exempt)
     if tried.gross and tried.gross.amount.value == value and tried.ties and not tried.contradicts:
         return (
-            _proved(tried, "contained tax" in evidence)
+            _proved(tried, agreed, "contained tax" in evidence)
             if proved and (gross is None or gross.confidence <= _DISPUTED)
             else tried
         )
@@ -207,9 +207,9 @@ def _names_another(labelled: LabelledLines, label: Label, amount: Amount) -> boo
     )
 
 
-def _proved(totals: Totals, by_rate: bool) -> Totals:
+def _proved(totals: Totals, agreed: Chosen, by_rate: bool) -> Totals:
     """Totals that tie, of which both readers' evidence proves the total, and a printed rate the tax in it."""
-    gross = totals.gross.at_least(_AGREED) if totals.gross else None
+    gross = max(totals.gross, agreed, key=lambda chosen: chosen.confidence) if totals.gross else None
     net = totals.net.at_least(_AGREED) if by_rate and totals.net else totals.net
     tax = totals.tax.at_least(_AGREED) if by_rate and totals.tax else totals.tax
     return replace(totals, gross=gross, net=net, tax=tax)

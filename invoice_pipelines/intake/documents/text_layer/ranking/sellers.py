@@ -42,7 +42,7 @@ _PAPER = re.compile(
     r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
 )
 _STREET = re.compile(
-    r"(?i)\b(?:rue|route|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
+    r"(?i)\b(?:rue|route|place|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
     r"plac|ulica|ul|weg|allee|platz|gade|gata|laan|straat|str)\b|stra(?:ss|ß)e|(?:gasse|gatan|gade|straat|weg|platz|str)\b"
 )
 _LABELLED = frozenset({"named letter", "named receipt"})
@@ -302,6 +302,10 @@ def _around(
             yield "street below"
         if _PHONE.search(text):
             yield f"phone below {form}"
+    # Seller and buyer side by side.
+    for other in line.cells:
+        if other is not cell and any(map(is_town, islice(_column(lines, line, other.box, 1), 3))):
+            yield f"{form} {'right' if other.box[0] < cell.box[0] else 'left'} of an address"
     if any(is_town(text) for text in islice(_column(lines, line, found.words[0].box, -1), 2)):
         yield "town above"
     below = range(line.number, min(line.number + 7, len(labelled.lines)))
