@@ -110,10 +110,10 @@ def main(
     with kept_pages(pages) as kept:
         found = [*receipts(documents, kept), *hybrids(hybrids_in, kept)]
     seen = see([*found, *made_documents(MADE_TO_LEARN_FROM, first=MADE_DOCUMENTS)])
-    fold_of = [fold_of(one.document.seller) for one in seen]
-    of_fold = [learn([one for one, other in zip(seen, fold_of, strict=True) if other != fold]) for fold in range(FOLDS)]
+    folds = [fold_of(one.document.seller) for one in seen]
+    of_fold = [learn([one for one, other in zip(seen, folds, strict=True) if other != fold]) for fold in range(FOLDS)]
     for part in dict.fromkeys(one.document.part for one in seen):
-        of_part = [(one, of_fold[fold]) for one, fold in zip(seen, fold_of, strict=True) if one.document.part == part]
+        of_part = [(one, of_fold[fold]) for one, fold in zip(seen, folds, strict=True) if one.document.part == part]
         typer.echo(f"{part}, sellers unseen: {report([one for one, _ in of_part], [known for _, known in of_part])}")
     text = json.dumps(learn(seen), ensure_ascii=False, indent=0)
     (Path(ranking.__path__[0]) / WEIGHTS).write_text(text + "\n", "utf-8")

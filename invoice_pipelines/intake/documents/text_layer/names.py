@@ -20,7 +20,7 @@ _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _STATES = frozenset({"nv", "co"})
 _SHORT_FORM = 2
 _LONGEST = 9  # words
-_FORMS_IN_FRONT = frozenset({"uab", "sia", "mb", "pt", "oy", "ab"})  # Lithuania, Latvia, Indonesia, Finland, Sweden
+_FORMS_IN_FRONT = frozenset({"uab", "sia", "pt"})  # Lithuania, Latvia, Indonesia
 _BEFORE = frozenset({"der", "die", "das", "des", "dem", "bei", "durch", "by", "from", "to", "par", "por"})
 
 

@@ -105,12 +105,10 @@ def _joined(words: Sequence[Word]) -> Iterator[Word]:
             level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
             near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
             beside = 0 < word.box[0] - waiting.box[2] < height
-            is_amount = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
+            is_cut = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
+            is_apart = beside and waiting.text.isdigit() and _AMOUNT.fullmatch(word.text)
             is_form = _FORM_CUT.fullmatch(waiting.text) and _FORM_REST.fullmatch(word.text)
-            is_amount = is_amount or (
-                beside and waiting.text.isdigit() and _AMOUNT.fullmatch(word.text) and waiting.text + word.text in texts
-            )
-            if level and (is_amount or is_form):
+            if level and (is_cut or is_form or (is_apart and waiting.text + word.text in texts)):
                 confidence = min(waiting.confidence, word.confidence) * _REPAIRED
                 waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)
                 continue

@@ -177,13 +177,13 @@ def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model |
 
 def _is_alone(labelled: LabelledLines, lines: Sequence[AmountLine], amount: Amount) -> bool:
     """Whether nothing else can be the total: the only amount of the document, read clearly, with its currency and its
-    decimals; not in a sentence; not cut at the margin, as the currency or words stand before it; and no words name
+    decimals; not in a sentence; not cut, as the currency or words stand before it, and no digits; and no words name
     another one, such as a tip that people write by hand."""
     line = labelled.lines[amount.line]
     before = [word for word in line.words if word.box[2] <= amount.box[0]]
     after = "".join(word.text for word in line.words if word.box[0] >= amount.box[2])
     in_sentence = len(before) > _MOST_BEFORE or any(map(str.isalpha, after))
-    cut = not before and not amount.text[-1:].isdigit()
+    cut = before[-1].text[-1:].isdigit() if before else not amount.text[-1:].isdigit()
     return (
         sum(other.money for one in lines for other in one.amounts) == 1
         and amount.value > 0

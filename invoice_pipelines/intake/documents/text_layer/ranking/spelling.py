@@ -66,7 +66,9 @@ class Spelling:
         if len(known) < _LONG or are_words(text) or known in self.vocabulary.legal_forms or not known.isalnum():
             return text
         odd = _ODD.search(text)
-        near = {part for other in others.values() for part in _PARTS.findall(other) if _nearly(known, key(part))}
+        near: set[str] = {
+            part for other in others.values() for part in _PARTS.findall(other) if _nearly(known, key(part))
+        }
         near = near if odd else {part for part in near if are_words(part)}
         near = near or {variant for variant in _variants(text) if len(variant) > _LONG and are_words(variant)}
         if len({key(one) for one in near}) != 1:

@@ -64,6 +64,7 @@ def test_a_total_that_nothing_else_bears_out_stays_unsure() -> None:
         ("Summe | 5,80 €", True),
         ("Summe | 5,80 €; Visa", True),
         ("Summe | 5,80", False),  # of no currency
+        ("Summe 1 | 5,80 €", False),  # perhaps 15,80
         ("Summe | 58 €", False),  # may have lost its decimals
         ("Betrag | 5,80 €; Trinkgeld | ____; Gesamt | ____", False),  # people write by hand what they pay
         ("Summe | 5,80 €; Zuschlag | l,8O", False),  # another amount that was misread
