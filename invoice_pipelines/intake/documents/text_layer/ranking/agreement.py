@@ -8,15 +8,12 @@ where a printed rate makes them of the total.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
-from invoice_pipelines.intake.documents.text_layer.page.notation import CURRENCIES
-from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
@@ -40,10 +37,6 @@ _PROPOSED = 0.59  # of the likelihood, where the ranker is alone: no text become
 _BORNE_OUT = 0.85
 _TOTAL = {"gross": 0.75}
 _PRINTED = 12
-_CLEARLY = 0.98
-_MOST_BEFORE = 4  # words
-_NEARLY = re.compile(r"^[€$£]?[\dOolISB]{1,4}[.,][\dOolISB]{2}[€$£]?$")
-"""What may be an amount that was misread."""
 _CENT = Decimal("0.01")
 _OF_A_CENT = Decimal("0.015")  # of tax: how far it may be from what a rate makes it, and half a cent of rounding
 _HIGHEST_TAX_SHARE = Decimal("0.35")
@@ -151,8 +144,6 @@ def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model |
     # What bears an amount out says its digits a second time.
     agreed = Chosen(clearest, round(_AGREED * (1 - (1 - clearest.confidence) ** 2), 3))
     proposed = Chosen(clearest, round(_PROPOSED * likelihood * clearest.confidence, 3))
-    if likelihood >= _CLEAR and (gross is None or gross.amount.value == value) and _is_alone(labelled, lines, clearest):
-        return _with_gross(totals, Chosen(clearest, _AGREED))
     if gross and gross.amount.value == value:
         if not evidence:
             return totals
@@ -173,38 +164,6 @@ def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model |
     if gross.confidence <= _DISPUTED or (gross.confidence <= _DOUBTED and likelihood >= _CLEAR):
         return replace(totals, gross=proposed, ties=False, contradicts=totals.contradicts or totals.ties)
     return totals if totals.ties else replace(totals, gross=gross.at_most(_DISPUTED))
-
-
-def _is_alone(labelled: LabelledLines, lines: Sequence[AmountLine], amount: Amount) -> bool:
-    """Whether nothing else can be the total: the only amount of the document, read clearly, with its currency and its
-    decimals; not in a sentence; not cut, as the currency or words stand before it, and no digits; and no words name
-    another one, such as a tip that people write by hand."""
-    line = labelled.lines[amount.line]
-    before = [word for word in line.words if word.box[2] <= amount.box[0]]
-    after = "".join(word.text for word in line.words if word.box[0] >= amount.box[2])
-    in_sentence = len(before) > _MOST_BEFORE or any(map(str.isalpha, after))
-    cut = before[-1].text[-1:].isdigit() if before else not amount.text[-1:].isdigit()
-    return (
-        sum(other.money for one in lines for other in one.amounts) == 1
-        and amount.value > 0
-        and amount.value.as_tuple().exponent == _CENT.as_tuple().exponent
-        and (amount.currency is not None or any(key(word.text).upper() in CURRENCIES for word in before))
-        and amount.confidence >= _CLEARLY
-        and not (cut or in_sentence)
-        and not any(amount.claims(role) for role in ("tendered", "allowance", "change", "tax"))
-        and not any(_names_another(labelled, label, amount) for labels in labelled.amounts for label in labels)
-        and not any(_NEARLY.search(word.text) for one in labelled.lines for word in one.words if one is not line)
-    )
-
-
-def _names_another(labelled: LabelledLines, label: Label, amount: Amount) -> bool:
-    """Whether a cell is made of the words of a label whose amount is not there; the heading above an amount is its."""
-    if label.kind == "tendered" or label.line in (amount.line, amount.line - 1):
-        return False
-    words = labelled.lines[label.line].cells[label.cell].words
-    return not any(map(str.isalpha, "".join(word.text for word in (*words[: label.first], *words[label.last :])))) and (
-        not any("%" in word.text for word in words)
-    )
 
 
 def _proved(totals: Totals, agreed: Chosen, by_rate: bool) -> Totals:

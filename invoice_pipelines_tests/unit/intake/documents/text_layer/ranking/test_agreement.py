@@ -58,21 +58,8 @@ def test_a_total_that_nothing_else_bears_out_stays_unsure() -> None:
     assert not sure_of_total(reading)
 
 
-@pytest.mark.parametrize(
-    ("rows", "sure"),
-    [
-        ("Summe | 5,80 €", True),
-        ("Summe | 5,80 €; Visa", True),
-        ("Summe | 5,80", False),  # of no currency
-        ("Summe 1 | 5,80 €", False),  # perhaps 15,80
-        ("Summe | 58 €", False),  # may have lost its decimals
-        ("Betrag | 5,80 €; Trinkgeld | ____; Gesamt | ____", False),  # people write by hand what they pay
-        ("Summe | 5,80 €; Zuschlag | l,8O", False),  # another amount that was misread
-        ("Der Wert dieses Tickets beträgt weniger als 5,80 € und verfällt", False),
-    ],
-)
-def test_the_only_amount_of_a_paper_is_its_total(rows: str, sure: bool) -> None:
-    assert sure_of_total(receipt(f"{HEAD}; {rows}")) is sure
+def test_the_only_amount_of_a_paper_stays_unsure_as_one_print_may_be_misread() -> None:
+    assert not sure_of_total(receipt(f"{HEAD}; Summe | 5,80 €"))
 
 
 def test_a_total_that_cash_and_change_speak_against_stays_unsure() -> None:
