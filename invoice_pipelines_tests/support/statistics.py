@@ -30,7 +30,9 @@ _ONE_ROW_EACH = """
     select pg_restore_attribute_stats('schemaname', n.nspname::text, 'relname', c.relname::text,
                                       'attname', 'organization_id', 'inherited', false,
                                       'null_frac', 0::real, 'n_distinct', '-1'::real)
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = cast(:table as regclass)
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = cast(:table as regclass)
+      and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')
 """
 
 
