@@ -60,7 +60,6 @@ _FORMS = (
 )
 _LLC = re.compile(r"L[I1l]C|[I1l]LC")
 _FORM_CUT, _FORM_REST = re.compile(r"[dD]\."), re.compile(r"[0oO]\.[0oO]\.?")
-_AMOUNT = re.compile(r"\d{1,2}[.,]\d{2}")
 _CUT = re.compile(r"\d{1,6}[.,]")
 _REST = re.compile(r"\d{2}(?!\d)")
 
@@ -73,8 +72,7 @@ def tidied(pages: Sequence[Page]) -> list[Page]:
 def _tidied(words: Sequence[Word]) -> Iterator[Word]:
     vocabulary = load_vocabulary()
     before = ""
-    pieces = list(_joined([_plain(word) for word in words]))
-    for word in _joined(pieces):
+    for word in _joined([_plain(word) for word in words]):
         word, before = _with_form(word, before), word.text
         for part in _parts(word, vocabulary):
             yield _with_digits(part)
@@ -95,20 +93,16 @@ def _with_form(word: Word, before: str) -> Word:
 
 
 def _joined(words: Sequence[Word]) -> Iterator[Word]:
-    """Words, an amount as one whose decimals were read apart ("33. 90"), or whose digits were ("10 0.00") where it is
-    printed in one piece, too; and a legal form ("d. o.o.")."""
-    texts = {word.text for word in words}
+    """Words, an amount as one whose decimals were read apart ("33. 90"), and so a legal form ("d. o.o.")."""
     waiting: Word | None = None
     for word in words:
         if waiting is not None:
             height = waiting.box[3] - waiting.box[1]
             level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
             near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
-            beside = 0 < word.box[0] - waiting.box[2] < height
             is_cut = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
-            is_apart = beside and waiting.text.isdigit() and _AMOUNT.fullmatch(word.text)
             is_form = _FORM_CUT.fullmatch(waiting.text) and _FORM_REST.fullmatch(word.text)
-            if level and (is_cut or is_form or (is_apart and waiting.text + word.text in texts)):
+            if level and (is_cut or is_form):
                 confidence = min(waiting.confidence, word.confidence) * _REPAIRED
                 waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)
                 continue
