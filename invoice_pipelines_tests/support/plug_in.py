@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,6 +13,7 @@ import pytest
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str, attribute: str, source: str) -> None:
     """A module `sample_NAME` with this source, of which an attribute is registered in a group under a name."""
     module = f"sample_{name}"
+    sys.modules.pop(module, None)  # another test's, of the same name
     (folder / f"{module}.py").write_text(dedent(source))
     about = folder / f"{module}-1.0.dist-info"
     about.mkdir()
