@@ -4,17 +4,22 @@ Dagster's own opens a session for each statement and closes it again: thirty a s
 do, which was two thirds of all that an idle installation cost. And before many a statement it asks PostgreSQL's
 catalogue whether a table or a column is there; here it asks until it is. And it notifies listeners of each event,
 though there are none any more: a second transaction for each of the 70 events of a run, which wait for one another in
-all of the server.
+all of the server. The twenty events that say what a run is to make are stored in one transaction, not in sixty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import os
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from types import MethodType
 from typing import Any
 
+from dagster import DagsterEventType, EventLogEntry
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._serdes import serialize_value
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
@@ -22,6 +27,9 @@ from invoice_pipelines.database.engine import look_at_idle_sessions
 
 KEPT = 2
 """Sessions that a process keeps; more are opened when they are needed, and closed after that."""
+
+BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
+"""Dagster's variable for how many events it hands over at once; without it, it hands over each by itself."""
 
 
 class KeptSessions(DagsterPostgresStorage):
@@ -43,11 +51,54 @@ class KeptSessions(DagsterPostgresStorage):
             _ask_until_it_is_there(storage)
         without_notice = MethodType(SqlEventLogStorage.store_event, self._event_log_storage)
         self._event_log_storage.store_event = without_notice  # type: ignore[method-assign]
+        os.environ.setdefault(BATCH_SIZE, "1000")
+        at_once = partial(_store_at_once, self._event_log_storage, self._event_log_storage.store_event_batch)
+        self._event_log_storage.store_event_batch = at_once  # type: ignore[method-assign]
         self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]  # of it alone, Dagster tells the end
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> KeptSessions:
         return cls(config_value, inst_data)
+
+
+PLANNED = {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED}
+
+
+def _store_at_once(
+    storage: Any, store_others: Callable[[Sequence[EventLogEntry]], None], events: Sequence[EventLogEntry]
+) -> None:
+    """Stores what a run is to make and to check, all or nothing; other events as Dagster does."""
+    if not {event.get_dagster_event().event_type for event in events} <= PLANNED:
+        store_others(events)
+        return
+    rows = [storage._event_to_row(event) for event in events]
+    stored = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
+    session = storage._engine.connect().execution_options(isolation_level="READ COMMITTED")
+    with session as connection, connection.begin():
+        numbered = list(zip(events, connection.scalars(stored, rows), strict=True))
+        if checks := [row for each in numbered for row in _planned_checks(storage, *each)]:
+            connection.execute(AssetCheckExecutionsTable.insert(), checks)
+        for each in numbered:  # last, as all runs wait for these rows; Dagster has sorted them, so in the same order
+            storage._store_asset_event(connection, *each)
+
+
+def _planned_checks(storage: Any, event: EventLogEntry, number: int) -> list[dict[str, Any]]:
+    """The rows of an event's check, one for each of its partitions, that are updated once it was evaluated."""
+    told = event.get_dagster_event()
+    if told.event_type is not DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+        return []
+    planned = told.asset_check_planned_data
+    row = {
+        "asset_key": planned.asset_key.to_string(),
+        "check_name": planned.check_name,
+        "run_id": event.run_id,
+        "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+        "evaluation_event": serialize_value(event),
+        "evaluation_event_timestamp": storage._event_insert_timestamp(event),
+        "evaluation_event_storage_id": number,
+    }
+    subset = planned.partitions_subset
+    return [{**row, "partition": key} for key in (subset.get_partition_keys() if subset else [None])]
 
 
 SCHEMA = (

@@ -1,6 +1,7 @@
 """How Dagster's processes use PostgreSQL."""
 
 import time
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -17,6 +18,35 @@ pytestmark = pytest.mark.direct  # which sessions there are is for PostgreSQL it
 @dg.job
 def nothing() -> None:
     """Does nothing."""
+
+
+MANY = dg.DynamicPartitionsDefinition(name="organization")
+
+
+@dg.asset(partitions_def=MANY, check_specs=[dg.AssetCheckSpec(name, asset="parsed") for name in ("adds_up", "is_new")])
+def parsed() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+    """Has two checks."""
+    yield dg.MaterializeResult(asset_key="parsed")
+    for name in ("adds_up", "is_new"):
+        yield dg.AssetCheckResult(passed=True, check_name=name, asset_key="parsed")
+
+
+@dg.asset(partitions_def=MANY, deps=[parsed])
+def validated() -> None:
+    """Has no check."""
+
+
+@dg.asset_check(asset=validated, partitions_def=MANY)
+def of_a_partition() -> dg.AssetCheckResult:
+    """A check with partitions of its own."""
+    return dg.AssetCheckResult(passed=True)
+
+
+PLANS = dg.Definitions(
+    [parsed, validated],
+    asset_checks=[of_a_partition],
+    jobs=[dg.define_asset_job("all_of_it", dg.AssetSelection.all())],
+)
 
 
 def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it_in_the_end(
@@ -86,3 +116,65 @@ def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: House) -> 
     assert [record.message for record in instance.all_logs(run.run_id)] == ["It is told."]
     assert [statement for statement in asked if statement.startswith("INSERT INTO event_logs")] != []
     assert [statement for statement in asked if "NOTIFY" in statement] == []
+
+
+def _planned(house: House, run: dg.DagsterRun) -> list[list[tuple[object, ...]]]:
+    """What is stored of what a run is to make and to check."""
+    tables = (
+        """select dagster_event_type, step_key, asset_key, partition, event::jsonb -> 'dagster_event'
+           from event_logs where run_id = :run""",
+        """select c.asset_key, c.check_name, c.partition, c.execution_status, e.event = c.evaluation_event,
+                  c.evaluation_event_timestamp = e.timestamp
+           from asset_check_executions c left join event_logs e on e.id = c.evaluation_event_storage_id
+           where c.run_id = :run""",
+        "select asset_key, last_materialization_timestamp is null from asset_keys where last_run_id = :run",
+    )
+    engine = house.instance.event_log_storage._engine  # type: ignore[attr-defined]
+    with engine.connect() as connection:
+        return [sorted(map(tuple, connection.execute(text(each), {"run": run.run_id})), key=str) for each in tables]
+
+
+def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
+    lasting_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
+    instance.add_dynamic_partitions("organization", ["acme"])
+    begun: list[object] = []
+    event.listen(instance.event_log_storage._engine, "begin", begun.append)  # type: ignore[attr-defined]
+
+    def create() -> tuple[list[list[tuple[object, ...]]], int]:
+        begun.clear()
+        run = instance.create_run_for_job(job, tags={"dagster/partition": "acme"})
+        transactions = len(begun)
+        return _planned(lasting_house, run), transactions
+
+    create()  # stores what the job consists of
+    stored, transactions = create()
+    assert [len(rows) for rows in stored] == [5, 3, 2]
+    monkeypatch.setenv("DAGSTER_EMIT_PLANNED_EVENTS_INDIVIDUALLY", "1")
+    as_dagster_does, many = create()
+    assert as_dagster_does == stored
+    assert many - transactions >= 5 + 3 + 2 - 1
+
+    done = job.execute_in_process(instance=instance, partition_key="acme")
+    assert done.success
+    checks = _planned(lasting_house, done.dagster_run)[1]
+    assert [row[3] for row in checks] == ["SUCCEEDED"] * 3
+
+
+def test_where_a_part_cannot_be_stored_nothing_is_twice(
+    lasting_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
+    instance.add_dynamic_partitions("organization", ["acme"])
+    failures = ["the session is cut"]
+
+    def cut(*told: object) -> None:
+        if failures and "INTO asset_check_executions" in str(told[2]):
+            raise OSError(failures.pop())
+
+    event.listen(instance.event_log_storage._engine, "before_cursor_execute", cut)  # type: ignore[attr-defined]
+    run = instance.create_run_for_job(job, tags={"dagster/partition": "acme"})
+    assert [len(rows) for rows in _planned(lasting_house, run)] == [5, 3, 2]
+    assert not failures
+    assert "the session is cut" in capfd.readouterr().err
