@@ -38,9 +38,9 @@ LONGEST_PAUSE = 60.0
 LONG_ENOUGH = 300.0
 OLD_LOGS = 3
 """How many logs are kept besides the one that is written to."""
-RUNS_FOR_A_PROCESS = 3
+RUNS_FOR_A_PROCESS = 6
 """So many runs are given to warm workers for each of their processes: Dagster looks once a second whether one may
-begin, and a process that is done with one has the next at once."""
+begin, and a process does three in a second and has the next at once."""
 LONGEST_WAIT = 7200
 """Seconds for which they may wait there, as long as a run may last."""
 MODULE = "invoice_pipelines.definitions"

@@ -79,7 +79,7 @@ def test_some_more_runs_begin_than_there_are_warm_processes_and_fewer_in_bulk(tm
     made: Any = yaml.safe_load(file.read_text("utf-8"))
     runs = made["concurrency"]["runs"]
     (lane,) = [limit for limit in runs["tag_concurrency_limits"] if limit["key"] == "lane"]
-    assert (runs["max_concurrent_runs"], lane["value"], lane["limit"]) == (15, "bulk", 4)
+    assert (runs["max_concurrent_runs"], lane["value"], lane["limit"]) == (30, "bulk", 4)
     assert made["run_monitoring"]["start_timeout_seconds"] == made["run_monitoring"]["max_runtime_seconds"]
     prepare_home(settings, workers=4)
 

@@ -104,8 +104,14 @@ def test_a_worker_may_end_what_it_has_begun(rendered):
     assert {pod["terminationGracePeriodSeconds"] for pod in workers} == {seconds + 60}
 
 
-def test_as_many_runs_begin_as_there_are_processes_at_most(rendered):
-    for values, most, in_bulk in ((LEAST, 4, 2), (ALL, 48, 40), (MATRIX["one machine does all"], 8, 7)):
+def test_six_runs_begin_for_each_process_at_most_and_each_pod_of_its_own_has_one(rendered):
+    cases = (
+        (LEAST, 6 * 4, 2),
+        (ALL, 6 * 48, 40),
+        (MATRIX["one machine does all"], 6 * 8, 7),
+        (MATRIX["a pod for each run"], 10, 9),
+    )
+    for values, most, in_bulk in cases:
         dagster = yaml.safe_load(of_kind(rendered(*values), "ConfigMap")[1]["data"]["dagster.yaml"])
         runs = dagster["concurrency"]["runs"]
         limits = {limit["key"]: limit["limit"] for limit in runs["tag_concurrency_limits"]}

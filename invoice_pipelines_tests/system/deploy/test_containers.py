@@ -120,10 +120,10 @@ def test_a_worker_may_end_what_it_has_begun(compose):
         assert minutes * 60 > int(service["environment"][f"{PREFIX}RUN_TIME_BOX_SECONDS"])
 
 
-def test_as_many_runs_begin_as_there_are_processes(compose):
+def test_six_runs_begin_for_each_process(compose):
     runs = yaml.safe_load((DOCKER / "dagster.yaml").read_text("utf-8"))["concurrency"]["runs"]
     workers = [compose["services"][name]["command"] for name in ("worker-express", "worker-bulk")]
-    assert runs["max_concurrent_runs"] == sum(int(command[3]) for command in workers)
+    assert runs["max_concurrent_runs"] == 6 * sum(int(command[3]) for command in workers)
     assert runs["tag_concurrency_limits"][0]["limit"] == int(workers[1][3])
 
 
