@@ -20,7 +20,9 @@ from invoice_pipelines.database.engine import SessionLimits, create_login_engine
 from invoice_pipelines.database.errors import DEADLOCK, LOCK_NOT_AVAILABLE, DatabaseError, holders_of, sqlstate
 from invoice_pipelines.database.roles import ACCOUNTS, APP, BOOKS, DAGSTER, OVERVIEW, OWNER, RECORDER, WEB
 from invoice_pipelines.database.schema import (
+    BEFORE_RELEASE,
     MIGRATION_LOCK,
+    SAME_TABLES,
     Comparison,
     SchemaError,
     functions_sha256,
@@ -79,7 +81,7 @@ def migrate(
     wait: timedelta = timedelta(minutes=2),
     on_wait: Callable[[str], None] | None = None,
 ) -> str:
-    """Brings a database to a revision (`head`, or a number such as `0001` or `base` to go down).
+    """Brings a database to a revision (`head`, or a number such as `0101` or `base` to go down).
 
     Idempotent; of two processes at once the second waits and finds nothing to do. Each migration is one transaction,
     and then all SQL functions and views are applied in another one. Where both are those of this program already, and
@@ -88,8 +90,8 @@ def migrate(
 
     What it needs is often locked by work that goes on. It waits for a lock only shortly, as all later work queues up
     behind it, then gives way and tries again, for `wait` altogether; `on_wait` is told who held the lock each time.
-    Raises MigrationError when that time is up, for a server that is too old, a login that lacks a right, or a database
-    that a newer version migrated.
+    Raises MigrationError when that time is up, for a server that is too old or a login that lacks a right, and
+    SchemaError for a database that a newer version migrated, or that is older than the first migration.
     """
     engine = create_login_engine(owner_url, limits=SessionLimits(lock=LOCK_SECONDS))
     tell = on_wait or log.warning
@@ -129,7 +131,7 @@ def _migrate(engine: Engine, revision: str, force: bool) -> str:
             return newest_revision()
     with _migration_lock(engine) as connection:
         state = read_state(connection)  # again, as somebody else may have migrated just now
-        if state.comparison is Comparison.NEWER:
+        if state.comparison in (Comparison.NEWER, Comparison.OUT_OF_REACH):
             raise SchemaError(state)
         if revision == "head" and not force and _is_ready(connection):
             return newest_revision()
@@ -144,6 +146,9 @@ def _migrate(engine: Engine, revision: str, force: bool) -> str:
         current = MigrationContext.configure(
             connection, opts={"version_table": "schema_version", "version_table_schema": "database"}
         ).get_current_revision()
+        if current == BEFORE_RELEASE:
+            connection.execute(text("update database.schema_version set version_num = :same"), {"same": SAME_TABLES})
+            current = SAME_TABLES
         connection.commit()
         if _is_down(config, current, revision):
             command.downgrade(config, revision)

@@ -25,6 +25,11 @@ PACKAGE = Path(__file__).parent.parent
 MIGRATION_LOCK = 7_206_113_845
 """Key of the advisory lock that lets one process migrate at a time; any fixed number does."""
 
+BEFORE_RELEASE, SAME_TABLES = "0027", "0111"
+"""The last revision before there was one migration per schema, and the one of the very same tables: a database at the
+first is taken over as it stands.
+"""
+
 _UNDEFINED_TABLE, _INVALID_SCHEMA, _INSUFFICIENT_PRIVILEGE = "42P01", "3F000", "42501"
 
 
@@ -35,6 +40,8 @@ class Comparison(StrEnum):
     ABSENT = "absent"
     OLDER = "older"
     NEWER = "newer"
+    OUT_OF_REACH = "out of reach"
+    """Older than what the migrations of this program begin with."""
     OTHER_FUNCTIONS = "other functions"
 
 
@@ -91,7 +98,11 @@ def functions_sha256() -> str:
 @lru_cache(maxsize=1)
 def newest_revision() -> str:
     """The revision that the migrations of this program lead to: the name of the last one begins with it."""
-    return max(file.name.split("_")[0] for file in Path(__file__).parent.glob("migrations/versions/[0-9]*.py"))
+    return max(_revisions())
+
+
+def _revisions() -> list[str]:
+    return [file.name.split("_")[0] for file in Path(__file__).parent.glob("migrations/versions/[0-9]*.py")]
 
 
 def read_state(connection: Connection) -> SchemaState:
@@ -113,8 +124,12 @@ def read_state(connection: Connection) -> SchemaState:
     if found is None:
         return SchemaState(Comparison.ABSENT, None)
     revision = str(found.version_num)
+    if revision > newest_revision():
+        return SchemaState(Comparison.NEWER, revision)
+    if revision < min(_revisions()) and revision != BEFORE_RELEASE:
+        return SchemaState(Comparison.OUT_OF_REACH, revision)
     if revision != newest_revision():
-        return SchemaState(Comparison.NEWER if revision > newest_revision() else Comparison.OLDER, revision)
+        return SchemaState(Comparison.OLDER, revision)
     same = found.sha256 == functions_sha256()
     return SchemaState(Comparison.SAME if same else Comparison.OTHER_FUNCTIONS, revision)
 
@@ -158,6 +173,12 @@ def _what_to_do(state: SchemaState) -> str:
             return (
                 f"The database is{here}, which is newer than this program ({newest_revision()}). "
                 "Run the version of the program that migrated it."
+            )
+        case Comparison.OUT_OF_REACH:
+            return (
+                f"The database was made before the first release and is{here}, from which this program cannot migrate "
+                f"it. First run `db migrate` of the last version of the program that leads to {BEFORE_RELEASE}, then "
+                "that of this one; or begin with an empty database."
             )
         case Comparison.OTHER_FUNCTIONS:
             return (

@@ -68,9 +68,19 @@ def test_the_names_of_the_migrations_say_which_one_is_the_newest():
     ("statement", "comparison", "words"),
     [
         (
-            "update database.schema_version set version_num = '0002'",
+            "update database.schema_version set version_num = '0102'",
             Comparison.OLDER,
-            "at revision 0002, and this program needs .* Run `invoice-pipelines db migrate`",
+            "at revision 0102, and this program needs .* Run `invoice-pipelines db migrate`",
+        ),
+        (
+            "update database.schema_version set version_num = '0027'",
+            Comparison.OLDER,
+            "at revision 0027, and this program needs .* Run `invoice-pipelines db migrate`",
+        ),
+        (
+            "update database.schema_version set version_num = '0026'",
+            Comparison.OUT_OF_REACH,
+            "made before the first release and is at revision 0026, .* First run `db migrate` of .* leads to 0027",
         ),
         (
             "update database.schema_version set version_num = '9999'",
@@ -115,6 +125,27 @@ def test_an_older_program_does_not_migrate_what_a_newer_one_left(database):
     change(database, "update database.schema_version set version_num = '9999'")
     with pytest.raises(SchemaError, match="newer than this program"):
         migrate(database.owner_url)
+
+
+def test_what_stands_at_the_last_revision_before_the_release_is_taken_over(database):
+    desk = open_desk(database)
+    desk.order()
+    change(database, "update database.schema_version set version_num = '0027'")
+    assert migrate(database.owner_url) == schema.newest_revision()
+    require_current(database.engine)
+    assert desk.one(desk.order()).status == "succeeded"
+    assert desk.value("select count(*) from billing.sales_order") == 2
+
+
+def test_what_is_older_than_the_first_migration_is_left_as_it_is(database):
+    change(database, "update database.schema_version set version_num = '0026'")
+    for force in (False, True):
+        with pytest.raises(SchemaError, match="before the first release and is at revision 0026"):
+            migrate(database.owner_url, force=force)
+    with database.superuser.connect() as connection:
+        applied = connection.execute(text("select sha256 from database.applied_functions")).scalar_one()
+    assert applied == schema.functions_sha256()
+    assert state_of(database.engine) is Comparison.OUT_OF_REACH
 
 
 def test_a_login_of_the_application_alone_can_do_all_daily_work(database, terminal):

@@ -72,4 +72,4 @@ def test_the_organization_in_scope_is_asked_for_in_one_way():
         for file in files
         if re.search(r"current_setting\('app\.organization_id'\)::uuid", file.read_text("utf-8"))
     ]
-    assert sorted(cast) == ["0002_organizations.py", "0010_accounts.py"]
+    assert sorted(cast) == ["0102_organizations.py", "0109_accounts.py"]

@@ -4,8 +4,8 @@ from alembic import op
 
 from invoice_pipelines.database.migrations.isolation import create_schema, isolate, refuse_change, show_to_overview
 
-revision = "0008"
-down_revision = "0007"
+revision = "0108"
+down_revision = "0107"
 
 TABLES = r"""
 -- No foreign keys to billing.invoice, which would lock each invoice and write its page again, nor to batch jobs, which
@@ -29,7 +29,7 @@ create table delivery.invoice_document (
     engine text not null check (engine <> ''),
     batch_job_id uuid,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     plain_reason text,
     primary key (organization_id, id),
     unique (invoice_id, format, language, version, organization_id),
@@ -65,7 +65,7 @@ create table delivery.document_bundle (
     documents integer not null check (documents > 0),
     pages integer check (pages > 0),
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id),
     unique (batch_job_id, kind, sha256, organization_id)
 );
@@ -77,7 +77,7 @@ create table delivery.template_file (
     name text not null check (name <> '' and name !~ '(^|/)[.]' and name !~ '^/'),
     content bytea,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id)
 );
 comment on table delivery.template_file is
@@ -98,7 +98,7 @@ create table delivery.message_template (
     body_html text,
     content_sid text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id),
     check (is_removed or body_text is not null),
     check (purpose = 'reminder' or level = 0)
@@ -151,7 +151,7 @@ create table delivery.message (
     ended_at timestamptz,
     looked_up_at timestamptz,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id),
     unique (invoice_id, purpose, level, channel, recipient, organization_id),
     foreign key (organization_id, document_id) references delivery.invoice_document (organization_id, id),
@@ -212,7 +212,7 @@ create table delivery.message_event (
     action text not null check (action in ('resolved_as_sent', 'sent_again', 'cancelled', 'bounced', 'delivered')),
     detail text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id),
     foreign key (organization_id, message_id) references delivery.message (organization_id, id)
 );
@@ -226,7 +226,7 @@ create table delivery.opt_out (
     reason text not null check (reason in ('opted_out', 'bounced')),
     note text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     ended_at timestamptz,
     ended_by text,
     primary key (organization_id, id),

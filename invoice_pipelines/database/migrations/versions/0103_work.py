@@ -1,8 +1,9 @@
-"""Work: batch jobs, their items, and what people and runs did to jobs."""
+"""Work: batch jobs, their items, what people and runs did to jobs, turns of runs, and warm workers."""
 
 from alembic import op
 
 from invoice_pipelines.database.migrations.isolation import (
+    IN_SCOPE,
     create_schema,
     delete_only,
     isolate,
@@ -11,8 +12,8 @@ from invoice_pipelines.database.migrations.isolation import (
 )
 from invoice_pipelines.database.roles import APP, OVERVIEW, OWNER
 
-revision = "0003"
-down_revision = "0002"
+revision = "0103"
+down_revision = "0102"
 
 TABLES = """
 create table work.batch_job (
@@ -116,6 +117,35 @@ create table work.batch_job_event (
 );
 comment on table work.batch_job_event is 'Append-only: who asked for a job, cancelled, retried or repaired it';
 create index batch_job_event_job on work.batch_job_event (organization_id, job_id);
+
+create table work.turn (
+    organization_id uuid not null references organizations.organization,
+    kind text not null check (kind <> ''),
+    ended_at timestamptz,
+    failures integer not null default 0 check (failures >= 0),
+    rests_until timestamptz,
+    asked_until timestamptz,
+    primary key (organization_id, kind)
+);
+create index on work.turn (kind, ended_at) where ended_at is not null;
+comment on table work.turn is
+    'What sensors know of the last run for an organization, so that they need not read records of runs';
+comment on column work.turn.kind is 'of runs, such as intake or delivery';
+comment on column work.turn.ended_at is 'when the last one ended; null: none that is known of';
+comment on column work.turn.failures is 'how many failed since the last that succeeded';
+comment on column work.turn.rests_until is 'no sensor asks for one before that, as the last ones failed';
+comment on column work.turn.asked_until is
+    'whoever made work has asked for a run: no sensor asks for another before that';
+
+create table work.worker (
+    id text primary key check (length(id) between 1 and 300),
+    lanes text[] not null,
+    processes integer not null check (processes > 0),
+    started_at timestamptz not null default now(),
+    seen_at timestamptz not null default now()
+);
+comment on table work.worker is 'Warm workers, each of which says every few seconds that it takes runs';
+comment on column work.worker.id is 'process and machine';
 """
 
 NEW_JOB = (
@@ -140,6 +170,8 @@ SHOWN_OF_JOB = """organization_id, id, kind, status, total_items, successful_ite
     actual_duration_seconds, last_error, standstills, processed_at_standstill"""
 SHOWN_OF_ITEM = """organization_id, id, job_id, kind, subject_id, status, attempts, max_attempts, available_at,
     lease_token, lease_expires_at, error_code, finished_at"""
+SHOWN_OF_TURN = "organization_id, kind, ended_at, failures, rests_until, asked_until"
+ENDED_OF_TURN = "ended_at, failures, rests_until"
 CLEANED_OF_JOB = """status, successful_items, failed_items, skipped_items, cancelled_items, last_error, started_at,
     completed_at, last_progress_at, summary, standstills, processed_at_standstill"""
 CLEANED_OF_ITEM = """status, claim_alone, available_at, lease_token, lease_expires_at, error_code, error_message,
@@ -164,6 +196,12 @@ def upgrade() -> None:
             with check (finished_at is null or finished_at >= now())"""
     )
     delete_only("work.batch_item", "finished_at < now() - interval '30 days'")
+    isolate("work.turn", "select, insert, update")
+    show_to_overview("work.turn", SHOWN_OF_TURN, update=ENDED_OF_TURN)
+    in_scope = IN_SCOPE.format(column="organization_id")
+    op.execute(f"create policy overview_adds on work.turn for insert to {OVERVIEW} with check ({in_scope})")
+    op.execute(f"grant insert (organization_id, kind, {ENDED_OF_TURN}) on work.turn to {OVERVIEW}")
+    op.execute(f"grant select, insert, update, delete on work.worker to {OVERVIEW}")
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Intake: arrivals, uploads, received invoices, what was read, judged and decided of them, exports, DATEV."""
+"""Intake: arrivals, uploads, received invoices, what was read, judged and decided of them, reviews, exports, DATEV."""
 
 from alembic import op
 
@@ -10,9 +10,10 @@ from invoice_pipelines.database.migrations.isolation import (
     refuse_change,
     show_to_overview,
 )
+from invoice_pipelines.database.roles import OVERVIEW
 
-revision = "0004"
-down_revision = "0003"
+revision = "0104"
+down_revision = "0103"
 
 TABLES = r"""
 -- Unique constraints have organization_id last, and indexes are partial, where the planner would else take them for a
@@ -24,13 +25,15 @@ create table intake.upload (
     sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
     size_bytes bigint not null check (size_bytes >= 0),
     file_name text not null,
-    source text not null check (source in ('inbox', 'command line')),
+    source text not null check (source in ('inbox', 'command line', 'api')),
     received_at timestamptz not null default now(),
     created_by text not null,
+    media_type text,
     primary key (organization_id, id),
     unique (sha256, organization_id)
 );
 comment on table intake.upload is 'A file as it arrived; its bytes are in the store of originals under the sha256';
+comment on column intake.upload.media_type is 'as its sender says, where it does; readers go by the bytes';
 
 create table intake.arrival (
     organization_id uuid not null references organizations.organization,
@@ -100,6 +103,7 @@ create table intake.received_invoice (
     content_sha256 text check (content_sha256 ~ '^[0-9a-f]{64}$'),
     account_key text generated always as (left(upper(iban), 64)) stored,
     amount_key text generated always as (left(trim_scale(gross_amount)::text, 64)) stored,
+    unconfirmed_seller text,
     primary key (organization_id, id),
     unique (upload_id, organization_id),
     foreign key (organization_id, upload_id) references intake.upload (organization_id, id),
@@ -107,7 +111,10 @@ create table intake.received_invoice (
 );
 comment on column intake.received_invoice.processing_version is
     '1 at first, +1 at each status change: optimistic lock and audit';
-comment on column intake.received_invoice.seller_key is 'VAT id, tax id or name of the seller, folded, for duplicates';
+comment on column intake.received_invoice.seller_key is
+    'VAT id, tax id or name of the seller as it was read, folded, for duplicates; to be booked nowhere';
+comment on column intake.received_invoice.unconfirmed_seller is
+    'what was read of the seller and is left out, as it may be wrong and is not asked for: its name, else its VAT id';
 comment on column intake.received_invoice.invoice_key is 'the number without blanks and case, as people retype it';
 comment on column intake.received_invoice.confidence is 'lowest of number, date, seller, gross amount and currency';
 comment on column intake.received_invoice.reading_json is 'the reading: EN 16931 terms, source, confidence, place';
@@ -133,6 +140,8 @@ create index received_invoice_number on intake.received_invoice (invoice_key, se
     where seller_key is not null;
 create index received_invoice_amount on intake.received_invoice
     (amount_key, seller_key, organization_id, issue_date) where seller_key is not null;
+create index received_invoice_receipt on intake.received_invoice
+    (amount_key, issue_date, invoice_key, organization_id) where amount_key is not null;
 create index received_invoice_account on intake.received_invoice (organization_id, seller_key, account_key, id)
     where seller_key is not null and account_key is not null and status in ('PARSED', 'VALIDATED', 'EXPORTED');
 
@@ -324,7 +333,7 @@ create table intake.review_decision (
     received_invoice_id uuid not null,
     decision_number integer not null check (decision_number > 0),
     processing_version integer not null,
-    decision text not null check (decision in ('accepted', 'corrected', 'rejected')),
+    decision text not null check (decision in ('accepted', 'corrected', 'rejected', 'undone', 'asked')),
     field text,
     code text,
     old_value text,
@@ -334,11 +343,14 @@ create table intake.review_decision (
     reason text,
     decided_by text not null check (decided_by <> ''),
     decided_at timestamptz not null default clock_timestamp(),
+    act integer check (act > 0),
+    undoes integer check (undoes > 0),
     primary key (organization_id, received_invoice_id, decision_number),
     foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id),
     check (decision <> 'corrected' or field is not null),
     check (decision <> 'rejected' or reason is not null),
-    check ((page is null) = (box is null))
+    check ((page is null) = (box is null)),
+    constraint review_decision_undone_check check ((decision = 'undone') = (undoes is not null))
 );
 comment on table intake.review_decision is 'What people decided about readings: append-only';
 comment on column intake.review_decision.decision_number is
@@ -346,6 +358,27 @@ comment on column intake.review_decision.decision_number is
 comment on column intake.review_decision.code is 'of the reason that was accepted';
 comment on column intake.review_decision.new_value is 'null where the document does not have the field';
 comment on column intake.review_decision.box is 'where the value stands: left, top, right, bottom in points';
+comment on column intake.review_decision.act is
+    'number of the first of those that were decided together; null: before there was an undo';
+comment on column intake.review_decision.undoes is 'the act that is taken back';
+
+create table intake.review_undo (
+    organization_id uuid not null references organizations.organization,
+    received_invoice_id uuid not null,
+    act integer not null,
+    version_before integer not null,
+    version_after integer not null,
+    reading_json jsonb not null,
+    xml bytea,
+    primary key (organization_id, received_invoice_id, act),
+    foreign key (organization_id, received_invoice_id, act)
+        references intake.review_decision (organization_id, received_invoice_id, decision_number)
+);
+comment on table intake.review_undo is
+    'An invoice before an act, to take that back, the last one first; gone once it was, or the invoice is exported';
+comment on column intake.review_undo.version_after is
+    'processing version since then: with another one, something else happened to the invoice';
+comment on column intake.review_undo.reading_json is 'the reading before it';
 
 create table intake.supplier_layout (
     organization_id uuid not null references organizations.organization,
@@ -363,6 +396,62 @@ create table intake.supplier_layout (
 comment on table intake.supplier_layout is 'Where a field stands on the documents of a supplier, as people have shown';
 comment on column intake.supplier_layout.decision_number is 'with the invoice, the decision that taught it last';
 comment on column intake.supplier_layout.times_confirmed is 'how often people have shown this same place';
+
+create table intake.supplier_teaching (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    fingerprint text not null,
+    field text not null,
+    place jsonb not null,
+    times integer not null default 1 check (times > 0),
+    received_invoice_id uuid not null,
+    decision_number integer not null,
+    taught_at timestamptz not null default clock_timestamp(),
+    primary key (organization_id, id),
+    foreign key (organization_id, received_invoice_id, decision_number)
+        references intake.review_decision (organization_id, received_invoice_id, decision_number)
+);
+comment on table intake.supplier_teaching is
+    'Each time that a place was shown: what is left of them makes the supplier''s layout';
+comment on column intake.supplier_teaching.times is 'more than 1 for those from before each was kept';
+create index supplier_teaching_place on intake.supplier_teaching (fingerprint, field, organization_id, id);
+create index supplier_teaching_decision
+    on intake.supplier_teaching (organization_id, received_invoice_id, decision_number);
+
+create table intake.review_claim (
+    organization_id uuid not null references organizations.organization,
+    received_invoice_id uuid not null,
+    claimed_by text not null check (claimed_by <> ''),
+    claimed_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    primary key (organization_id, received_invoice_id),
+    foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id)
+);
+comment on table intake.review_claim is 'Who is at a review, until when: nobody else decides about it meanwhile';
+
+create table intake.review_postponement (
+    organization_id uuid not null references organizations.organization,
+    received_invoice_id uuid not null,
+    until timestamptz not null,
+    postponed_by text not null check (postponed_by <> ''),
+    postponed_at timestamptz not null default now(),
+    primary key (organization_id, received_invoice_id),
+    foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id)
+);
+comment on table intake.review_postponement is 'A review that was put off: it is not offered until then';
+
+create table intake.review_note (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    received_invoice_id uuid not null,
+    note text not null check (length(note) between 1 and 2000),
+    created_at timestamptz not null default now(),
+    created_by text not null check (created_by <> ''),
+    primary key (organization_id, id),
+    foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id)
+);
+comment on table intake.review_note is 'What people write beside an invoice: append-only';
+create index review_note_invoice on intake.review_note (organization_id, received_invoice_id, id);
 
 create table intake.datev_rule_set (
     organization_id uuid not null references organizations.organization,
@@ -531,6 +620,19 @@ create table intake.reparse_change (
 comment on table intake.reparse_change is 'Append-only: what a pass found to be read otherwise now, a row per value';
 comment on column intake.reparse_change.effect is 'what became of the invoice, or would have become';
 create index reparse_change_invoice on intake.reparse_change (organization_id, received_invoice_id);
+
+-- Each transaction adds rows of its own, so that none waits for another one; who reads them adds them up.
+create table intake.turnaround (
+    id bigint generated always as identity primary key,
+    source text not null,
+    outcome text not null,
+    bucket integer not null,
+    documents bigint not null,
+    seconds numeric not null
+);
+comment on table intake.turnaround is
+    'How many documents came to an outcome, how long after their upload; of all organizations together';
+comment on column intake.turnaround.bucket is 'how many bounds of intake.turnaround_bounds() it took longer than';
 """
 
 GRANTS = {
@@ -541,7 +643,11 @@ GRANTS = {
     "status_change": "select",
     "export_invoice": "select, insert, delete",
     "review_reason": "select, insert, delete",
-    "supplier_layout": "select, insert, update",
+    "review_undo": "select, insert, update, delete",
+    "supplier_layout": "select, insert, update, delete",
+    "supplier_teaching": "select, insert, delete",
+    "review_claim": "select, insert, update, delete",
+    "review_postponement": "select, insert, update, delete",
     "datev_rule": "select, insert",
     "datev_document_number": "select, insert",
     "datev_waiting": "select, insert, update, delete",
@@ -554,6 +660,7 @@ APPEND_ONLY = {
     "violation": "",
     "processing_error": "id, created_at",
     "review_decision": "decided_at",
+    "review_note": "id, created_at",
     "reparse_change": "found_at",
     "datev_settings": "created_at",
     "datev_rule_set": "created_at",
@@ -584,6 +691,7 @@ def upgrade() -> None:
     )
     refuse_change("intake.export", "old.status = 'completed'", "a completed export never changes")
     delete_only("intake.arrival", "outcome is null")
+    op.execute(f"grant select, insert, update, delete on intake.turnaround to {OVERVIEW}")
 
 
 def downgrade() -> None:

@@ -10,8 +10,8 @@ from invoice_pipelines.database.migrations.isolation import (
     show_to_overview,
 )
 
-revision = "0007"
-down_revision = "0006"
+revision = "0107"
+down_revision = "0106"
 
 TABLES = r"""
 create table quickbooks.connection (
@@ -23,7 +23,6 @@ create table quickbooks.connection (
     status_reason text,
     paused_until timestamptz,
     paused_reason text,
-    tokens bytea,
     token_version bigint not null default 0,
     access_token_expires_at timestamptz,
     refresh_token_expires_at timestamptz,
@@ -39,13 +38,22 @@ create table quickbooks.connection (
 comment on column quickbooks.connection.realm_id is 'the QuickBooks company; one organization has one';
 comment on column quickbooks.connection.confirmed_realm_id is
     'the company that the sync may work with; another one is unconfirmed until a person agrees';
-comment on column quickbooks.connection.tokens is 'access and refresh token, encrypted with organization and realm';
 comment on column quickbooks.connection.token_version is '+1 with each new pair: who finds another reads again';
 comment on column quickbooks.connection.paused_until is 'nothing is asked of the company until then';
 comment on column quickbooks.connection.access_refused_since is
     'since when calls are refused although new tokens are given; null: they are not';
 comment on column quickbooks.connection.company is 'how the company is set: country, currencies, own numbers, taxes';
 comment on column quickbooks.connection.options is 'what the organization chose for the sync';
+
+-- Apart from the connection, as the web may write tokens and never reads them.
+create table quickbooks.token_pair (
+    organization_id uuid primary key references organizations.organization,
+    sealed bytea not null,
+    is_ended boolean not null default false
+);
+comment on column quickbooks.token_pair.sealed is
+    'access and refresh token, encrypted with organization and realm; quickbooks.connection counts their versions';
+comment on column quickbooks.token_pair.is_ended is 'the connection was ended; the tokens are to be given back';
 
 create table quickbooks.authorization_request (
     organization_id uuid not null references organizations.organization,
@@ -54,9 +62,16 @@ create table quickbooks.authorization_request (
     created_at timestamptz not null default clock_timestamp(),
     expires_at timestamptz not null,
     used_at timestamptz,
+    brought_sha256 text,
+    finished_at timestamptz,
+    return_to text check (return_to like '/%'),
     primary key (organization_id, state_sha256)
 );
 comment on table quickbooks.authorization_request is 'Connect flows that wait for the callback; a state is used once';
+comment on column quickbooks.authorization_request.brought_sha256 is
+    'SHA-256 of the code and the company that used the state: the same once more does nothing';
+comment on column quickbooks.authorization_request.finished_at is 'when it connected the organization';
+comment on column quickbooks.authorization_request.return_to is 'the page of this site to which the browser comes back';
 
 create table quickbooks.rate (
     organization_id uuid not null references organizations.organization,
@@ -208,7 +223,7 @@ create table quickbooks.event (
     detail jsonb not null default '{}',
     intuit_tid text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, id)
 );
 comment on table quickbooks.event is
@@ -254,7 +269,7 @@ create index unmapped_payment_line_of_invoice
 def upgrade() -> None:
     create_schema("quickbooks")
     op.execute(TABLES)
-    for table in ("authorization_request", "usage", "field_change", "unmapped_payment_line"):
+    for table in ("token_pair", "authorization_request", "usage", "field_change", "unmapped_payment_line"):
         isolate(f"quickbooks.{table}")
     for table in ("connection", "rate", "mapping", "pull", "payment"):
         isolate(f"quickbooks.{table}", "select, insert, update")
@@ -267,6 +282,7 @@ def upgrade() -> None:
     show_to_overview(
         "quickbooks.connection", "organization_id, realm_id, status, paused_until, connected_at", condition="true"
     )
+    show_to_overview("quickbooks.token_pair", "organization_id, is_ended")
     show_to_overview("quickbooks.pull", "organization_id, realm_id, entity_type, started_at, finished_at")
     refuse_change(
         "quickbooks.conflict",

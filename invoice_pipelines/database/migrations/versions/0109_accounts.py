@@ -4,8 +4,8 @@ from alembic import op
 
 from invoice_pipelines.database.roles import ACCOUNTS, APP, BOOKS, OVERVIEW, OWNER, RECORDER, WEB
 
-revision = "0010"
-down_revision = "0009"
+revision = "0109"
+down_revision = "0108"
 
 TABLES = r"""
 create table accounts.user_account (
@@ -22,6 +22,7 @@ create table accounts.user_account (
     disabled_at timestamptz,
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null check (created_by <> ''),
+    vouched_by uuid references organizations.organization,
     unique (issuer, subject),
     check ((password_sha256 is null) = (password_salt is null)),
     check ((password_sha256 is null) = (password_parameters is null)),
@@ -31,6 +32,8 @@ comment on table accounts.user_account is 'A person with an account; one for all
 comment on column accounts.user_account.password_sha256 is
     'SHA-256 of what Argon2id makes of the password, so that what is stored here opens nothing';
 comment on column accounts.user_account.subject is 'who this is to the OIDC provider `issuer`';
+comment on column accounts.user_account.vouched_by is
+    'the organization by whose link the password was chosen; nobody else knows whether it was this person who did';
 
 create table accounts.membership (
     user_id uuid not null references accounts.user_account,
@@ -38,6 +41,7 @@ create table accounts.membership (
     role text not null check (role in ('viewer', 'accountant', 'admin')),
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null check (created_by <> ''),
+    id uuid not null unique default uuidv7(),
     primary key (user_id, organization_id)
 );
 create index membership_organization on accounts.membership (organization_id);
@@ -48,10 +52,20 @@ create table accounts.invitation (
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null check (created_by <> ''),
     expires_at timestamptz not null,
-    used_at timestamptz
+    used_at timestamptz,
+    id uuid not null unique default uuidv7(),
+    organization_id uuid references organizations.organization,
+    role text check (role in ('viewer', 'accountant', 'admin')),
+    name text check (name <> '' and length(name) <= 200),
+    check ((organization_id is null) = (role is null)),
+    check ((organization_id is null) = (name is null))
 );
 comment on table accounts.invitation is 'Links with which a person chooses a password; each works once';
+comment on column accounts.invitation.organization_id is
+    'whose admin invites; null: the operator, who may let anybody choose a new password';
+comment on column accounts.invitation.name is 'how the admin calls the person, until there is a membership';
 create index invitation_of_user on accounts.invitation (user_id);
+create index invitation_of_organization on accounts.invitation (organization_id) where used_at is null;
 
 create table accounts.session (
     secret_sha256 bytea primary key,
@@ -94,6 +108,13 @@ create table accounts.sign_in_throttle (
 );
 comment on table accounts.sign_in_throttle is 'Failed sign-ins in a row, by account and by address';
 
+create table accounts.sign_in_key (
+    sha256 bytea primary key,
+    registered_at timestamptz not null default clock_timestamp()
+);
+comment on table accounts.sign_in_key is
+    'SHA-256 of the keys with which the web may begin sessions of people whom an OIDC provider vouches for';
+
 create table accounts.account_event (
     id uuid primary key default uuidv7(),
     action text not null check (action ~ '^[a-z_]+$'),
@@ -110,8 +131,9 @@ create index account_event_organization on accounts.account_event (organization_
 """
 
 SCOPE = f"""
--- The scope of the web's login is not what it says, but what its credential may enter. Both functions are still so
--- plain that PostgreSQL writes them into the statements that use them.
+-- The scope of the web's login is not what it says, but what its credential may enter. The functions are replaced here,
+-- as policies and defaults of all tables call them, and accounts has foreign keys to the registry: a circle. The first
+-- two are still so plain that PostgreSQL writes them into the statements that use them.
 create or replace function organizations.current() returns uuid language sql stable parallel safe
     return case when session_user = '{WEB}' then accounts.entered_organization()
                 else current_setting('app.organization_id')::uuid end;
@@ -120,13 +142,25 @@ create or replace function organizations.current_or_none() returns uuid language
     return case when session_user = '{WEB}' then accounts.entered_organization_or_all()
                 else nullif(current_setting('app.organization_id', true), '')::uuid end;
 
-create function organizations.actor(claimed text default null) returns text language sql stable parallel safe
+create or replace function organizations.actor(claimed text default null) returns text
+language sql stable parallel safe
     return case when session_user = '{WEB}' then accounts.author()
                 else coalesce(nullif(claimed, ''), nullif(current_setting('app.actor', true), ''), session_user::text)
            end;
-comment on function organizations.actor(text) is
-    'Who the transaction works for, as audit trails name it. The web''s login cannot choose: it is its credential';
 """
+
+WITHOUT_THE_WEB = """
+create or replace function organizations.current() returns uuid language sql stable parallel safe
+    return current_setting('app.organization_id')::uuid;
+
+create or replace function organizations.current_or_none() returns uuid language sql stable parallel safe
+    return nullif(current_setting('app.organization_id', true), '')::uuid;
+
+create or replace function organizations.actor(claimed text default null) returns text
+language sql stable parallel safe
+    return coalesce(nullif(claimed, ''), nullif(current_setting('app.actor', true), ''), session_user::text);
+"""
+"""As organizations made them."""
 
 # They are replaced by accounts/admission.sql, which is applied once all tables are there.
 FIRST_ADMISSION = """
@@ -135,30 +169,17 @@ create function accounts.entered_organization_or_all() returns uuid language sql
 create function accounts.author() returns text language sql stable return null::text;
 """
 
-AUTHORS = """
-do $$
-declare
-    found record;
-begin
-    for found in
-        select d.adrelid::regclass as relation, a.attname
-        from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
-        where pg_get_expr(d.adbin, d.adrelid) like '%application_name%'
-    loop
-        execute format('alter table %s alter column %I set default organizations.actor()', found.relation,
-                       found.attname);
-    end loop;
-    for found in
-        select t.tgrelid::regclass as relation, replace(pg_get_triggerdef(t.oid),
-               '(CURRENT_USER = ''invoice_pipelines_app''::name)',
-               '(CURRENT_USER = ANY (ARRAY[''invoice_pipelines_app''::name, ''invoice_pipelines_web''::name]))') as new
-        from pg_trigger t where not t.tgisinternal and t.tgname = 'refuse_change'
-                            and pg_get_triggerdef(t.oid) like '%(CURRENT_USER = ''invoice_pipelines_app''::name)%'
-    loop
-        execute replace(found.new, 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
-    end loop;
-end $$
-"""
+RIGHTS = {
+    "user_account": "select, insert, update",
+    "membership": "select, insert, update, delete",
+    "invitation": "select, insert, update",
+    "session": "select, insert, update",
+    "api_token": "select, insert, update",
+    "sign_in_throttle": "select, insert, update, delete",
+    "sign_in_key": "select, insert, delete",
+    "account_event": "select, insert",
+}
+"""Of the owner of the functions of accounts; nobody else has any."""
 
 
 def upgrade() -> None:
@@ -166,15 +187,12 @@ def upgrade() -> None:
     op.execute(f"grant usage on schema accounts to {ACCOUNTS}, {APP}, {OVERVIEW}, {RECORDER}, {BOOKS}")
     op.execute(f"grant usage on schema organizations to {ACCOUNTS}")
     op.execute(TABLES)
-    tables = ["user_account", "membership", "invitation", "session", "api_token", "sign_in_throttle", "account_event"]
-    for table in tables:
+    for table, rights in RIGHTS.items():
         op.execute(f"alter table accounts.{table} enable row level security")
         op.execute(f"alter table accounts.{table} force row level security")
         op.execute(f"create policy accounts on accounts.{table} to {ACCOUNTS} using (true) with check (true)")
-        rights = "select, insert" if table == "account_event" else "select, insert, update"
         op.execute(f"grant {rights} on accounts.{table} to {ACCOUNTS}")
-    op.execute(f"grant delete on accounts.membership, accounts.sign_in_throttle to {ACCOUNTS}")
-    op.execute(f"grant select (id, slug, removed_at) on organizations.organization to {ACCOUNTS}")
+    op.execute(f"grant select (id, slug, name, removed_at) on organizations.organization to {ACCOUNTS}")
     op.execute(f"create policy accounts on organizations.organization for select to {ACCOUNTS} using (true)")
     op.execute(f"grant create on schema accounts to {ACCOUNTS}")
     op.execute(f"set local role {ACCOUNTS}")
@@ -182,33 +200,9 @@ def upgrade() -> None:
     op.execute(f"set local role {OWNER}")
     op.execute(f"revoke create on schema accounts from {ACCOUNTS}")
     op.execute(SCOPE)
-    op.execute(AUTHORS)
 
 
 def downgrade() -> None:
-    op.execute(
-        """do $$
-        declare
-            found record;
-        begin
-            for found in
-                select d.adrelid::regclass as relation, a.attname
-                from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
-                where pg_get_expr(d.adbin, d.adrelid) like '%organizations.actor%'
-            loop
-                execute format('alter table %s alter column %I set default current_setting(''application_name'')',
-                               found.relation, found.attname);
-            end loop;
-        end $$"""
-    )
-    op.execute(
-        """create or replace function organizations.current() returns uuid language sql stable parallel safe
-               return current_setting('app.organization_id')::uuid"""
-    )
-    op.execute(
-        """create or replace function organizations.current_or_none() returns uuid language sql stable parallel safe
-               return nullif(current_setting('app.organization_id', true), '')::uuid"""
-    )
-    op.execute("drop function organizations.actor(text)")
+    op.execute(WITHOUT_THE_WEB)
     op.execute("drop policy accounts on organizations.organization")
     op.execute("drop schema accounts cascade")

@@ -1,4 +1,4 @@
-"""Billing: customers, items, sales orders, the invoices issued for them, and the payments of those."""
+"""Billing: customers, items, sales orders, the invoices issued for them, the payments of those, and imports."""
 
 from alembic import op
 
@@ -6,8 +6,8 @@ from invoice_pipelines.database.migrations.isolation import create_schema, isola
 from invoice_pipelines.database.roles import BOOKS
 from invoice_pipelines.database.schema import PACKAGE
 
-revision = "0005"
-down_revision = "0004"
+revision = "0105"
+down_revision = "0104"
 
 TABLES = r"""
 -- Unique constraints have organization_id last, and further indexes are partial, where the planner would else take them
@@ -32,11 +32,13 @@ create table billing.customer (
     country_code text not null check (country_code ~ '^[A-Z]{2}$'),
     is_active boolean not null default true,
     created_at timestamptz not null default now(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     updated_at timestamptz not null default now(),
     primary key (organization_id, id),
     unique (customer_number, organization_id)
 );
+-- Partial, though all rows are in it, and so is item_by_sku: they are for lists that are read page by page.
+create index customer_by_number on billing.customer (organization_id, customer_number) where customer_number <> '';
 comment on column billing.customer.language is 'of the invoices, ISO 639-1; null: the language of the organization';
 comment on column billing.customer.currency is 'the only currency of the orders; null: any';
 comment on column billing.customer.buyer_reference is 'BT-10, such as the Leitweg-ID of a German authority';
@@ -76,11 +78,12 @@ create table billing.item (
     quantity_on_hand numeric(15, 3) not null default 0 check (quantity_on_hand <> 'NaN')
         constraint stock_is_never_negative check (quantity_on_hand >= 0),
     created_at timestamptz not null default now(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     updated_at timestamptz not null default now(),
     primary key (organization_id, id),
     unique (sku, organization_id)
 ) with (fillfactor = 70);
+create index item_by_sku on billing.item (organization_id, sku) where sku <> '';
 comment on column billing.item.unit_code is 'BT-130, UN/ECE recommendation 20; C62 is one piece';
 
 create table billing.sales_order (
@@ -96,7 +99,7 @@ create table billing.sales_order (
     discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
     note text,
     created_at timestamptz not null default now(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     updated_at timestamptz not null default now(),
     period_start date,
     period_end date,
@@ -114,6 +117,9 @@ comment on column billing.sales_order.discount_percent is 'on the whole order: d
 comment on column billing.sales_order.purchase_order_reference is 'BT-13, the number that the buyer gave the order';
 create index sales_order_open on billing.sales_order (organization_id, order_date, id)
     where status in ('pending', 'reviewed');
+-- Those that are invoiced are found by their invoices.
+create index sales_order_of_customer on billing.sales_order (organization_id, customer_id, id)
+    where status <> 'invoiced';
 
 create table billing.sales_order_line (
     organization_id uuid not null,
@@ -151,7 +157,7 @@ create table billing.sales_order_event (
     to_status text not null,
     reason text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     login text default session_user,
     primary key (organization_id, id),
     foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id)
@@ -204,7 +210,7 @@ create table billing.invoice (
     purchase_order_reference text,
     note text,
     created_at timestamptz not null default now(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     void_reason text,
     voided_at timestamptz,
     voided_by text,
@@ -353,7 +359,7 @@ create table billing.invoice_event (
     reason text,
     detail jsonb not null default '{}',
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     login text default session_user,
     primary key (organization_id, id),
     foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
@@ -371,7 +377,7 @@ create table billing.exchange_rate (
     rate numeric not null check (rate > 0 and rate < 'Infinity'),
     source text not null check (source <> ''),
     created_at timestamptz not null default now(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     primary key (organization_id, base_currency, currency, rate_date),
     check (base_currency <> currency)
 );
@@ -394,7 +400,7 @@ create table billing.payment (
     unapplied_amount numeric not null default 0 check (unapplied_amount >= 0 and unapplied_amount < 'Infinity'),
     reference text,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     updated_at timestamptz not null default clock_timestamp(),
     primary key (organization_id, id),
     foreign key (organization_id, customer_id) references billing.customer (organization_id, id),
@@ -429,7 +435,7 @@ create table billing.payment_event (
     before jsonb,
     after jsonb,
     created_at timestamptz not null default clock_timestamp(),
-    created_by text not null default current_setting('application_name'),
+    created_by text not null default organizations.actor(),
     login text default session_user,
     primary key (organization_id, id),
     foreign key (organization_id, payment_id) references billing.payment (organization_id, id)
@@ -455,6 +461,21 @@ comment on column billing.last_aging.good_until is 'the end of that day, when wh
 comment on column billing.last_aging.numbers_given is
     'how many invoices and credit notes there were: their numbers have no gap, and are taken in the order of commits';
 comment on column billing.last_aging.last_event_id is 'the newest of billing.invoice_event';
+
+create table billing.import_row (
+    organization_id uuid not null references organizations.organization,
+    job_id uuid not null,
+    line integer not null check (line > 0),
+    values jsonb not null,
+    lines_at integer[] not null,
+    problem_field text,
+    problem text,
+    primary key (organization_id, job_id, line),
+    check ((problem is null) = (problem_field is null))
+);
+comment on table billing.import_row is
+    'Rows of CSV files that wait for their batch job, or failed; the subject of an item is the line';
+comment on column billing.import_row.lines_at is 'where the lines of an order stand in the file';
 """
 
 BOOKS_MAY = {
@@ -480,6 +501,7 @@ def upgrade() -> None:
         isolate(f"billing.{table}")
     isolate("billing.item", "select, insert, update")
     isolate("billing.last_aging", "select, insert, update")
+    isolate("billing.import_row", "select, insert, delete")
     for table, grants in BOOKS_MAY.items():
         isolate(f"billing.{table}", "select")
         op.execute(f"grant {grants} on billing.{table} to {BOOKS}")

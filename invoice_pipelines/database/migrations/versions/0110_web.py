@@ -5,8 +5,8 @@ from alembic import op
 from invoice_pipelines.database.migrations.isolation import create_schema, isolate
 from invoice_pipelines.database.roles import OVERVIEW
 
-revision = "0012"
-down_revision = "0011"
+revision = "0110"
+down_revision = "0109"
 
 TABLES = """
 create table web.idempotency_key (

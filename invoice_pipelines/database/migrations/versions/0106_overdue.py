@@ -10,8 +10,8 @@ from invoice_pipelines.database.migrations.isolation import (
     show_to_overview,
 )
 
-revision = "0006"
-down_revision = "0005"
+revision = "0106"
+down_revision = "0105"
 
 TABLES = """
 -- Columns repeat what the invoice said when it was noticed, so that a reader needs no other table. No foreign keys to

@@ -13,8 +13,8 @@ from invoice_pipelines.database.migrations.isolation import (
 )
 from invoice_pipelines.database.roles import RECORDER
 
-revision = "0016"
-down_revision = "0015"
+revision = "0111"
+down_revision = "0110"
 
 TABLES = r"""
 -- No foreign key to the organization, which would be checked for each of the thousands that one statement adds: the
