@@ -65,7 +65,7 @@ def run(
 def preview(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """Show what an export would do now, without doing it. Exits 1 if DATEV would refuse something."""
     with opened(organization) as office:
-        found = preview_exports(office.engine, office.organization, office.actor)
+        found = preview_exports(office)
     if as_json:
         print_json(found)
         exit_if(bool(found.refused))

@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.exports.datev.errors import Refusal
 from invoice_pipelines.intake.exports.datev.ledger import Sum, sums
 from invoice_pipelines.intake.exports.formats import choose, format_called
 from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.registry import EXPORT_FORMATS
 from invoice_pipelines.work import Chunk, Outcome, Skipped, Succeeded
 
@@ -143,14 +143,14 @@ def waiting_count(connection: Connection) -> int:
     return int(connection.execute(text("select count(*) from public.datev_waiting_invoice")).scalar_one())
 
 
-def preview_exports(engine: Engine, organization: Organization, actor: str) -> Preview:
+def preview_exports(context: OrganizationContext) -> Preview:
     """What an export would do now: it is begun like a real one and then rolled back.
 
     New suppliers are shown with the accounts they would get now; a real export may come to others.
     """
-    with organization_scope(engine, organization.id) as connection:
-        formats = export_formats(connection, organization)
-        begun, refused = _begin_all(connection, formats, actor)
+    with context.scope() as connection:
+        formats = export_formats(connection, context.organization)
+        begun, refused = _begin_all(connection, formats, context.actor)
         datev_ids = begun.get(DATEV, [])
         bookings = connection.execute(
             text(

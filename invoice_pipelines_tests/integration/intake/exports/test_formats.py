@@ -10,7 +10,9 @@ from invoice_pipelines.intake.exports.export_files import complete_exports
 from invoice_pipelines.intake.exports.exporting import choose_exports, preview_exports
 from invoice_pipelines.intake.stages.stages import export_invoices
 from invoice_pipelines.organizations import OrganizationError, OrganizationSettings, change_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.registry import EXPORT_FORMATS, UnknownName
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.support.plug_in import install
 
@@ -44,7 +46,7 @@ def choose_formats(desk: Desk, *formats: str) -> None:
 def test_a_format_of_another_package_is_exported_beside_our_own(desk: Desk) -> None:
     choose_formats(desk, "numbers", "CSV")
     invoices = [desk.validated(make_reading(number)) for number in ("R-2", "R-1")]
-    preview = preview_exports(desk.engine, desk.intake().organization, "test")
+    preview = preview_exports(OrganizationContext.of(desk.engine, desk.slug, Settings(), "test"))
     assert (preview.formats, preview.invoices) == (("numbers", "CSV"), {"numbers": 2, "CSV": 2})
     csv, other = export_invoices(desk.intake()).exports
     assert (csv.format, other.format, other.invoice_count) == ("CSV", "numbers", 2)

@@ -26,6 +26,8 @@ from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.validation.withholding import withhold
 from invoice_pipelines.organizations import change_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.exports.datev.books import (
     ANYTHING,
@@ -522,9 +524,8 @@ def test_the_ledger_of_a_completed_export_cannot_be_changed(books: Books) -> Non
 def test_a_preview_says_what_would_go_and_changes_nothing(books: Books) -> None:
     goes = books.desk.validated(invoice(tax("100.00", "19.00"), tax("50.00", "3.50", rate="7")))
     waits = books.desk.validated(invoice(type_code="389"))
-    organization = books.desk.intake().organization
     for _ in range(2):
-        preview = preview_exports(books.desk.engine, organization, "test")
+        preview = preview_exports(OrganizationContext.of(books.desk.engine, books.desk.slug, Settings(), "test"))
         assert (preview.formats, preview.invoices) == (("CSV", "DATEV"), {"CSV": 2, "DATEV": 1})
         assert preview.booking_count == len(preview.bookings) == 2
         assert {booking["received_invoice_id"] for booking in preview.bookings} == {goes.id}
