@@ -161,8 +161,7 @@ def rotate_keys_command() -> None:
 
 
 def _finish(office: OrganizationContext, address: str) -> None:
-    finished = finish_authorization(office.engine, office.settings, office.id, address, person=office.actor)
-    _say(office.slug, finished.connected)
+    _say(office.slug, finish_authorization(office, address).connected)
 
 
 def _say(slug: str, connected: Connected) -> None:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.http_clients import open_http_client
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.connection.connections import Connected, ask_company, connect, connection_of
@@ -67,21 +66,19 @@ def organization_of(state: str) -> str | None:
     return slug if secret else None
 
 
-def finish_authorization(
-    engine: Engine, settings: Settings, organization_id: UUID, redirected_to: str, *, person: str
-) -> Finished:
+def finish_authorization(organization: OrganizationContext, redirected_to: str) -> Finished:
     """Connects the organization by the address that the browser was sent back to. The same address once more does
     nothing, and gives the connection as it is then.
 
     Raises QuickBooksError where the person did not allow it, or the address does not belong to a request that this
-    person began for this organization and that is still open.
+    actor began for this organization and that is still open.
     """
     given = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to.strip()).query).items()}
     if not given.get("state"):
         raise QuickBooksError("The address has no state; give the whole address that the browser was sent back to.")
-    request = {"state": _hash(given["state"]), "person": person}
+    request = {"state": _hash(given["state"]), "person": organization.actor}
     brought = _hash(" ".join(given.get(name, "") for name in ("code", "realmId", "error")))
-    with organization_scope(engine, organization_id) as connection:
+    with organization.scope() as connection:
         used = connection.execute(
             text(
                 """update quickbooks.authorization_request set used_at = clock_timestamp(), brought_sha256 = :brought
@@ -107,10 +104,10 @@ def finish_authorization(
     if not given.get("code") or not given.get("realmId"):
         raise QuickBooksError("The address has no code or no realmId; begin again.", code="STATE_REFUSED")
     with open_http_client() as http:
-        tokens = exchange_code(http, settings, given["code"])
-    allowed = ask_company(settings, given["realmId"], tokens)
-    with organization_scope(engine, organization_id) as connection:
-        connected = connect(connection, settings, allowed, connected_by=person)
+        tokens = exchange_code(http, organization.settings, given["code"])
+    allowed = ask_company(organization.settings, given["realmId"], tokens)
+    with organization.scope() as connection:
+        connected = connect(connection, organization.settings, allowed, connected_by=organization.actor)
         return_to = connection.execute(
             text(
                 """update quickbooks.authorization_request set finished_at = clock_timestamp()

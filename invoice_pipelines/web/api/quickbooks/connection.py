@@ -220,11 +220,7 @@ def finish(caller: RequestCaller, brought: dict[str, str | None]) -> Finished:
     organization = caller.organization()
     with needs_set_up("QuickBooks"):
         return finish_authorization(
-            organization.engine,
-            organization.settings,
-            organization.id,
-            "?" + urlencode({name: value for name, value in brought.items() if value is not None}),
-            person=organization.actor,
+            organization, "?" + urlencode({name: value for name, value in brought.items() if value is not None})
         )
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.http_clients import open_http_client
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import Connected, connect_with_tokens, find_connection
@@ -40,6 +42,11 @@ class Office:
 
     def having(self, **settings: Any) -> Settings:
         return self.settings.model_copy(update=settings)
+
+    def context(self, actor: str) -> OrganizationContext:
+        with organization_scope(self.database.engine, self.id) as connection:
+            organization = organization_in_scope(connection)
+        return OrganizationContext(self.database.engine, organization, self.settings, actor)
 
     def client(self, limits: Limits = FAST, **settings: Any) -> QuickBooks:
         return QuickBooks(self.database.engine, self.having(**settings), self.id, limits=limits)

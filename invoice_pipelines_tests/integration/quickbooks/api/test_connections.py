@@ -43,8 +43,7 @@ def allow(page: str, **parameters: str) -> str:
 
 
 def finish(office: Office, address: str, person: str = "Ada") -> Connected:
-    finished = finish_authorization(office.database.engine, office.settings, office.id, address, person=person)
-    return finished.connected
+    return finish_authorization(office.context(person), address).connected
 
 
 def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcomer: Office) -> None:
