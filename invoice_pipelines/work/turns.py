@@ -65,3 +65,8 @@ def record_turns(connection: Connection, kind: str, ended: Sequence[EndedTurn], 
             "longest": LONGEST_REST,
         },
     )
+
+
+def resting_organizations(connection: Connection) -> dict[str, int]:
+    """How many organizations rest after failed runs, by kind of run. Needs no organization scope."""
+    return {row.kind: row.organizations for row in connection.execute(text("select * from work.resting()"))}

@@ -38,8 +38,8 @@ from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.json_logs import JsonLines, about_run, are_wanted
 from invoice_pipelines.plain_logs import let_dagster_write_json
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work.presence import SECONDS_BETWEEN, forget_worker, note_worker
 from invoice_pipelines.workers.broker import QUEUES, app_arguments
+from invoice_pipelines.workers.presence import SECONDS_BETWEEN, forget_worker, note_worker
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.intake.turnaround import turnarounds
 from invoice_pipelines.web.figures.domains import domain_of
 from invoice_pipelines.work import open_items
-from invoice_pipelines.work.presence import resting_organizations, workers_seen
+from invoice_pipelines.work.turns import resting_organizations
+from invoice_pipelines.workers.presence import workers_seen
 
 _LANES = ("express", "bulk")
 _OUTCOMES = ("validated", "for_review", "failed")

@@ -33,7 +33,7 @@ from invoice_pipelines.web.health import create_health_app
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.serving import running, server_of
 from invoice_pipelines.work import claim, create_job
-from invoice_pipelines.work.presence import forget_worker, note_worker
+from invoice_pipelines.workers.presence import forget_worker, note_worker
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase, drop_database
 from invoice_pipelines_tests.integration.intake.conftest import open_desk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL

@@ -42,8 +42,3 @@ def workers_seen(connection: Connection) -> tuple[WorkerSeen, ...]:
     """The workers of the last day that did not say goodbye. Needs no organization scope."""
     rows = connection.execute(text("select * from work.workers()"))
     return tuple(WorkerSeen(tuple(row.lanes), row.processes, float(row.seconds_silent)) for row in rows)
-
-
-def resting_organizations(connection: Connection) -> dict[str, int]:
-    """How many organizations rest after failed runs, by kind of run. Needs no organization scope."""
-    return {row.kind: row.organizations for row in connection.execute(text("select * from work.resting()"))}
