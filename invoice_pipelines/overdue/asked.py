@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.errors import AlreadyRunning, OverdueError
 from invoice_pipelines.overdue.execution_log import ExecutionReport, ExecutionStatus
-from invoice_pipelines.work import Failed, Later, Outcome, Run, Succeeded, create_job, finish, organizations_with_work
+from invoice_pipelines.work import Failed, Outcome, Run, Succeeded, create_job, finish, organizations_with_work
 
 LOOK_FOR_OVERDUE = "look_for_overdue"
 """Kind of this work."""
@@ -62,7 +62,7 @@ def look_as_asked(organization: OrganizationContext, look: Look, time_box: timed
                     of_today = report if day == TODAY else of_today
                     outcome = _outcome(report)
                 except AlreadyRunning as busy:
-                    outcome = Later(run.clock.now() + _REST, busy.code, str(busy))
+                    outcome = run.later(_REST, busy.code, str(busy))
                 except OverdueError as error:
                     outcome = Failed(error.code, str(error))
                 run.let_go(claimed)

@@ -1,7 +1,8 @@
 """The durable queue: batch jobs and their items, for everything slow or bulky.
 
 A domain creates a job over many subjects (`create_job`) or keeps a continuous queue (`enqueue`), and gives `drain` a
-handler that does one chunk of items, or a `Run` a worker of its own where the effects are outside of this database.
+handler that does one chunk of items, or `outside.do_entries` a function that does one entry with somebody outside of
+this database, or a `Run` a worker of its own.
 Claiming, leases, threads, retries with backoff, cancelling, progress, history, statistics and clean-up are here, once.
 What the items mean is the domain's business.
 

@@ -23,7 +23,7 @@ from invoice_pipelines.work.failures import reason_of
 from invoice_pipelines.work.leases import Claim, LeaseLost, OpenEntry, claim_entries, finish, keep, open_entries
 from invoice_pipelines.work.report import Progress, Report
 from invoice_pipelines.work.run import Run
-from invoice_pipelines.work.values import Chunk, Item, ItemStatus, Later, Outcome
+from invoice_pipelines.work.values import Chunk, Item, ItemStatus, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class _Drain:
         """
         reason = reason_of(error)
         log.warning("%d %s items are put off: %s", len(claimed.items), self.kind, reason.message)
-        later = Later(self.run.clock.now() + _PUT_OFF_FOR, reason.code, reason.message)
+        later = self.run.later(_PUT_OFF_FOR, reason.code, reason.message)
         with (
             suppress(SQLAlchemyError, LeaseLost),  # if they are locked as well, they come back with their lease
             self.run.scope() as connection,

@@ -2,8 +2,8 @@
 
 It alone has threads, keeps what is held, retries what passes, closes what is away for a while, and knows when to end
 and how far it is. What is done in a step, and in which transactions, is the business of a kind of work: `drain` for
-effects in this database, the push to QuickBooks and the sending of messages for effects outside of it, billing and
-overdue for steps that PostgreSQL does by itself.
+effects in this database, `outside` for entries that something outside must answer, the push to QuickBooks for calls
+with many entries, billing and overdue for steps that PostgreSQL does by itself.
 
     run = Run(engine, organization_id, ["send_message"], lease=lease, time_box=time_box, should_stop=should_stop)
 
@@ -37,6 +37,7 @@ from invoice_pipelines.database.errors import TRANSIENT, sqlstate
 from invoice_pipelines.work.clock import CLOCK, Clock
 from invoice_pipelines.work.leases import Claim, claim, release, return_expired
 from invoice_pipelines.work.report import Progress, Report, Tally
+from invoice_pipelines.work.values import Later
 
 log = logging.getLogger(__name__)
 
@@ -274,6 +275,10 @@ class Run:
         with self._lock:
             until, why = self._closed.get(what, (None, None))
         return why if until is not None and until > self.clock.now() else None
+
+    def later(self, pause: timedelta, code: str, message: str) -> Later:
+        """The outcome of what is not to be done before so long from now; see Later."""
+        return Later(self.clock.now() + pause, code, message)
 
     # What it tells
 

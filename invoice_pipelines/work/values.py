@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -98,6 +98,10 @@ class Failed:
         if not _CODE.fullmatch(self.code):
             raise ValueError(f"A failure code is written like WRONG_STATUS or BR-CO-15, not {self.code!r}.")
         object.__setattr__(self, "message", one_line(self.message))
+
+    def at_last(self, attempts: int, most: int) -> Failed:
+        """The failure after so many attempts: final once there were as many as the kind allows."""
+        return replace(self, retry=self.retry and attempts < most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -44,7 +44,7 @@ from invoice_pipelines.delivery.sending.examining import Ready, still_wanted
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped, Succeeded
+from invoice_pipelines.work import Clock, Failed, Item, Later, Outcome, Skipped, Succeeded
 from invoice_pipelines.work.failures import reason_of
 from invoice_pipelines.work.values import one_line
 
@@ -80,7 +80,7 @@ def intend(connection: Connection, context: OrganizationContext, ready: Ready) -
 
 
 def hand_over(
-    connection: Connection, settings: Settings, item: Item, intended: Intended, channel: OpenChannel
+    connection: Connection, settings: Settings, item: Item, intended: Intended, channel: OpenChannel, clock: Clock
 ) -> Outcome | Unavailable | Again:
     """Hands a message over in a transaction that stays open while the provider answers. Nothing that happens with the
     provider is raised: all of it is recorded. An Unavailable that is returned holds for all messages of the channel.
@@ -112,7 +112,8 @@ def hand_over(
         update_message(connection, message.id, status="waiting", **values)
         if error.is_of_all:
             return error
-        outcome = at_last(settings, item, Failed(known_code(error.code), str(error), retry=True))
+        failed = Failed(known_code(error.code), str(error), retry=True)
+        outcome = failed.at_last(item.attempts, settings.message_attempts)
         if not outcome.retry:
             fail_message(connection, message, outcome.code, outcome.message)
         return outcome
@@ -122,7 +123,7 @@ def hand_over(
             log.error("A channel failed in a way that it should not: %s", detail)
         end_attempt(connection, message, attempt, "unknown", code="NO_ANSWER", detail=detail)
         wait = timedelta(seconds=settings.look_up_after_seconds)
-        return Later(datetime.now(UTC) + wait, "NO_ANSWER", f"{detail} The provider will be asked.")
+        return Later(clock.now() + wait, "NO_ANSWER", f"{detail} The provider will be asked.")
     return record_sent(connection, message, attempt, accepted)
 
 
@@ -149,11 +150,6 @@ def record_sent(connection: Connection, message: Message, attempt: int, answer: 
     tell_overdue(connection, message)
     operation = "found" if was_found else "sent"
     return Succeeded({"message_id": message.id, "operation": operation, "channel": message.channel})
-
-
-def at_last(settings: Settings, item: Item, failed: Failed) -> Failed:
-    """The failure, which is final once the attempts are used up."""
-    return replace(failed, retry=failed.retry and item.attempts < settings.message_attempts)
 
 
 def known_code(code: str) -> str:

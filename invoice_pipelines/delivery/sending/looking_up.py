@@ -16,7 +16,7 @@ from invoice_pipelines.delivery.messages.log import attempts_of, begin_attempt, 
 from invoice_pipelines.delivery.messages.messages import Message, lock_message, update_message
 from invoice_pipelines.delivery.sending.composing import outgoing
 from invoice_pipelines.delivery.sending.examining import Unsettled, unknown_outcome
-from invoice_pipelines.delivery.sending.handing_over import Again, at_last, record_sent
+from invoice_pipelines.delivery.sending.handing_over import Again, record_sent
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
@@ -71,7 +71,7 @@ def record_look_up(
         why = str(answer) if isinstance(answer, NotAccepted) else reason_of(answer).message
         failed = Failed("LOOK_UP_FAILED", f"Whether it went out could not be asked. {why}", retry=True)
         end_attempt(connection, message, asked.attempt, "temporary", code=failed.code, detail=failed.message)
-        failed = at_last(settings, item, failed)
+        failed = failed.at_last(item.attempts, settings.message_attempts)
         if failed.retry:
             return failed
         return _for_a_person(connection, message, failed.message)

@@ -12,48 +12,31 @@ A process that dies in between leaves an attempt without an outcome; `looking_up
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, is_put_off, sqlstate
 from invoice_pipelines.delivery.channels.channel import LookedUp, MessagingChannel, OpenChannel, Unavailable, channel_of
 from invoice_pipelines.delivery.documents.single import DocumentNotMade
 from invoice_pipelines.delivery.messages.messages import UnderWay, fail_message, lock_messages
 from invoice_pipelines.delivery.messages.wanted import Wanted, what_is_wanted
 from invoice_pipelines.delivery.sending.examining import Ready, Unsettled, examine
-from invoice_pipelines.delivery.sending.handing_over import (
-    Again,
-    Intended,
-    at_last,
-    hand_over,
-    intend,
-    known_code,
-)
+from invoice_pipelines.delivery.sending.handing_over import Again, Intended, hand_over, intend, known_code
 from invoice_pipelines.delivery.sending.looking_up import ToLookUp, record_look_up, settle
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.storage import StorageError
-from invoice_pipelines.work import Claim, Failed, Item, Later, LeaseLost, Outcome, Run, Succeeded, finish
-from invoice_pipelines.work.failures import reason_of
+from invoice_pipelines.work import Failed, Item, Later, Outcome, Run, Succeeded
+from invoice_pipelines.work.outside import SOON, Entry, do_entries
 
-log = logging.getLogger(__name__)
-
-CLAIMED_AT_ONCE = 4
-CLAIMED = 1000
-"""Attempts that the queue allows: what is final is decided here."""
 ROUNDS = 5
 """How often an entry is begun anew in one go, as after a look-up that found nothing."""
 REST = timedelta(minutes=2)
 """How long a channel is left alone that is away, where it does not say itself."""
 NOT_SET_UP_REST = timedelta(minutes=15)
-SOON = timedelta(seconds=5)
 
 
 class Sender:
@@ -80,69 +63,43 @@ class Sender:
     def steps(self) -> Iterator[None]:
         """Does a few entries at each step, as a worker of the run; kinds have their turn in their order."""
         try:
-            while (claimed := self._claim()) is not None:
-                with self._run.holding([claimed]):
-                    for item in claimed.items:
-                        if self._run.is_over():
-                            break
-                        self._do(replace(claimed, items=(item,)), item)
-                yield
+            yield from do_entries(self._run, self._kinds, self._do, give_up=self._give_up, count=self._count)
         finally:
             for channel in self._channels.values():
                 with suppress(Exception):
                     channel.close()
 
-    def _claim(self) -> Claim | None:
-        found = (self._run.claim(kind, CLAIMED_AT_ONCE, max_attempts=CLAIMED) for kind in self._kinds)
-        return next((claimed for claimed in found if claimed is not None), None)
-
-    def _do(self, claimed: Claim, item: Item) -> None:
-        """Does one entry, whatever happens; one that has no outcome after that is given back."""
+    def _do(self, entry: Entry) -> None:
+        why = "It kept changing."
         try:
             for _ in range(ROUNDS):
-                if self._round(claimed, item) is not Again.BEGIN_ANEW:
+                if self._round(entry) is not Again.BEGIN_ANEW:
                     return
-            self._finish(claimed, self._later(SOON, "UNDER_WAY", "It kept changing."))
         except UnderWay:
-            self._finish(claimed, self._later(SOON, "UNDER_WAY", "Another process is working on it."))
-        except LeaseLost:
-            log.warning("Another worker has taken over %s %s.", claimed.kind, item.subject_id)
-        except Exception as error:
-            if isinstance(error, OperationalError) and not _passes(error):
-                raise
-            log.warning("A message could not be sent.", exc_info=error)
-            reason = reason_of(error)
-            if is_put_off(error):
-                self._finish(claimed, self._later(SOON, reason.code, reason.message))
-            else:
-                self._give_up(claimed, item, reason)
+            why = "Another process is working on it."
+        entry.within(lambda _: self._run.later(SOON, "UNDER_WAY", why))
 
-    def _round(self, claimed: Claim, item: Item) -> Again | None:
-        """One go at an entry; None: it has its outcome, or the run is over."""
+    def _round(self, entry: Entry) -> Again | Outcome | None:
+        """One go at an entry; None: the run is over."""
         if self._latest is not None and self._turn is None and self._run.closed(self._latest) is None:
             if not self._wait_for_turn(channel_of(self._latest)):
                 return None
             self._turn = self._latest
-        with self._run.scope() as connection:
-            found = self._find(connection, claimed, item)
-            if not isinstance(found, Intended | ToLookUp | MessagingChannel):
-                self._finish_in(connection, claimed, found)
-                return None
+        found = entry.within(lambda connection: self._find(connection, entry))
         if isinstance(found, ToLookUp):
-            return self._look_up(claimed, item, found)
+            return self._look_up(entry, found)
         if isinstance(found, MessagingChannel):
             self._turn, self._latest = None, found.name
             return Again.BEGIN_ANEW
-        self._turn = None
-        name = found.message.channel
-        with self._run.scope() as connection:
-            outcome = hand_over(connection, self._settings, item, found, self._channel(name))
-            if isinstance(outcome, Again):
-                return outcome
-            if isinstance(outcome, Unavailable):
-                outcome = self._put_off(name, outcome)
-            self._finish_at_any_rate(connection, claimed, outcome)
-        return None
+        if isinstance(found, Intended):
+            self._turn = None
+            return entry.record(lambda connection: self._hand_over(connection, entry, found))
+        return found
+
+    def _hand_over(self, connection: Connection, entry: Entry, intended: Intended) -> Outcome | Again:
+        name = intended.message.channel
+        outcome = hand_over(connection, self._settings, entry.item, intended, self._channel(name), self._run.clock)
+        return self._put_off(name, outcome) if isinstance(outcome, Unavailable) else outcome
 
     def _wait_for_turn(self, channel: MessagingChannel) -> bool:
         """Waits until the next message of a channel may go out; False: the run is over before."""
@@ -150,11 +107,9 @@ class Sender:
             seconds = take_turn(connection, channel, self._context.organization.settings.messages)
         return self._run.wait(seconds)
 
-    def _find(
-        self, connection: Connection, claimed: Claim, item: Item
-    ) -> Intended | ToLookUp | MessagingChannel | Outcome:
+    def _find(self, connection: Connection, entry: Entry) -> Intended | ToLookUp | MessagingChannel | Outcome:
         """What is to be done about an entry; a channel where a turn of that is needed first."""
-        wanted = what_is_wanted(connection, claimed, item)
+        wanted = what_is_wanted(connection, entry.claimed, entry.item)
         if isinstance(wanted, Failed):
             return wanted
         found = examine(connection, self._context, wanted)
@@ -170,7 +125,7 @@ class Sender:
             self._channel(channel.name)
         except Unavailable as error:
             return self._put_off(channel.name, error)
-        return self._intend(connection, item, found) if self._turn == channel.name else channel
+        return self._intend(connection, entry.item, found) if self._turn == channel.name else channel
 
     def _intend(self, connection: Connection, item: Item, found: Ready) -> Intended | Outcome:
         try:
@@ -183,12 +138,12 @@ class Sender:
             failed = Failed("STORAGE", str(error), retry=True)
         except DeliveryError as error:
             failed = Failed("TEMPLATE", str(error))
-        failed = at_last(self._settings, item, failed)
+        failed = failed.at_last(item.attempts, self._settings.message_attempts)
         if not failed.retry:
             fail_message(connection, found.message, failed.code, failed.message)
         return failed
 
-    def _look_up(self, claimed: Claim, item: Item, asked: ToLookUp) -> Again | None:
+    def _look_up(self, entry: Entry, asked: ToLookUp) -> Again | Outcome:
         """Asks the provider whether a message went out, if it can tell."""
         channel = channel_of(asked.message.channel)
         answer: LookedUp | Exception
@@ -199,12 +154,7 @@ class Sender:
                 answer = LookedUp(None, detail=f"Nobody can be asked what became of {channel.title}.")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again
             answer = error
-        with self._run.scope() as connection:
-            outcome = record_look_up(connection, self._settings, item, asked, answer)
-            if isinstance(outcome, Again):
-                return outcome
-            self._finish_at_any_rate(connection, claimed, outcome)
-        return None
+        return entry.record(lambda connection: record_look_up(connection, self._settings, entry.item, asked, answer))
 
     def _put_off(self, name: str, error: Unavailable) -> Later:
         """Lets all messages of a channel wait that is away, or not set up."""
@@ -215,42 +165,24 @@ class Sender:
         until = self._run.close(name, self._run.clock.now() + rest, error)
         return Later(until, known_code(error.code), str(error))
 
-    def _later(self, pause: timedelta, code: str, message: str) -> Later:
-        return Later(self._run.clock.now() + pause, code, message)
-
-    def _give_up(self, claimed: Claim, item: Item, failed: Failed) -> None:
+    def _give_up(self, connection: Connection, entry: Entry, failed: Failed) -> Failed:
         """After an unexpected error. A message that may be out is never failed: it is looked up."""
-        failed = at_last(self._settings, item, failed)
-        with self._run.scope() as connection:
-            wanted = what_is_wanted(connection, claimed, item)
-            if isinstance(wanted, Wanted) and not failed.retry:
-                with suppress(UnderWay):
-                    for message in lock_messages(connection, wanted.key):
-                        if message.status is MessageStatus.WAITING:
-                            fail_message(connection, message, failed.code, failed.message)
-            self._finish_in(connection, claimed, failed)
+        failed = failed.at_last(entry.item.attempts, self._settings.message_attempts)
+        wanted = what_is_wanted(connection, entry.claimed, entry.item)
+        if isinstance(wanted, Wanted) and not failed.retry:
+            with suppress(UnderWay):
+                for message in lock_messages(connection, wanted.key):
+                    if message.status is MessageStatus.WAITING:
+                        fail_message(connection, message, failed.code, failed.message)
+        return failed
 
-    def _finish(self, claimed: Claim, outcome: Outcome) -> None:
-        with self._run.scope() as connection:
-            self._finish_in(connection, claimed, outcome)
-
-    def _finish_in(self, connection: Connection, claimed: Claim, outcome: Outcome) -> None:
-        (status,) = finish(connection, claimed, [outcome])
-        self._run.tally.outcome(claimed.items[0].subject_id, outcome, status)
+    def _count(self, outcome: Outcome) -> None:
         match outcome:
             case Succeeded(result):
                 for figure in ("operation", "channel"):
                     self._run.tally.add_figure((figure, (result or {})[figure]))
             case Failed(code) | Later(_, code):
                 self._run.tally.add_figure(("failed" if isinstance(outcome, Failed) else "postponed", code))
-
-    def _finish_at_any_rate(self, connection: Connection, claimed: Claim, outcome: Outcome) -> None:
-        """The message may be out, which is recorded even if its entry cannot be finished: who gets it will see that."""
-        try:
-            with connection.begin_nested():
-                self._finish_in(connection, claimed, outcome)
-        except (LeaseLost, SQLAlchemyError) as error:
-            log.warning("The entry of a message could not be finished: %s", reason_of(error).message)
 
     def _channel(self, name: str) -> OpenChannel:
         if name not in self._channels:
@@ -268,11 +200,3 @@ def take_turn(connection: Connection, channel: MessagingChannel, wishes: Message
             text("select delivery.take_turn(:channel, :spacing)"), {"channel": channel.name, "spacing": spacing}
         ).scalar_one()
     )
-
-
-def _passes(error: OperationalError) -> bool:
-    """Whether it is about this transaction (a lock that was not to be had; class 40: deadlock, serialization), and not
-    about the server.
-    """
-    state = sqlstate(error) or ""
-    return state == LOCK_NOT_AVAILABLE or state.startswith("40")

@@ -19,12 +19,12 @@ is gone.
 from __future__ import annotations
 
 import json
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -36,23 +36,9 @@ from invoice_pipelines.events.webhooks.endpoints import valid_secrets
 from invoice_pipelines.events.webhooks.signatures import headers_of
 from invoice_pipelines.events.webhooks.transport import Answer, NotDelivered, post
 from invoice_pipelines.organizations.context import OrganizationContext
-from invoice_pipelines.work import (
-    Claim,
-    Failed,
-    Item,
-    Later,
-    LeaseLost,
-    Outcome,
-    Progress,
-    Report,
-    Run,
-    Skipped,
-    Succeeded,
-    finish,
-)
+from invoice_pipelines.work import Failed, Later, Outcome, Progress, Report, Run, Skipped, Succeeded
+from invoice_pipelines.work.outside import Entry, do_entries
 from invoice_pipelines.work.values import one_line
-
-log = logging.getLogger(__name__)
 
 PAUSES = tuple(
     timedelta(seconds=seconds)
@@ -63,9 +49,9 @@ DISABLED_AFTER = timedelta(days=5)
 """An endpoint for which nothing succeeded for so long is disabled."""
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=15)
 WITHOUT_KEY = timedelta(minutes=15)
-CLAIMED_AT_ONCE = 4
-CLAIMED = 1000
-"""Attempts that the queue allows: what is final is decided here."""
+NO_KEY = "NO_KEY"
+ATTEMPTS = 10
+"""So often is an entry tried that meets an error of this program, before its delivery has failed."""
 READ_AT_ONCE = 1000
 """How many events are read on for an endpoint in one transaction."""
 
@@ -100,11 +86,11 @@ def deliver_webhooks(
     while not run.is_over() and _dispatch(run):
         pass
     run.work(lambda: _steps(run, context), context.settings.webhook_senders, apart=True)
-    figures: dict[str, dict[str, int]] = {"delivered": {}, "failed": {}}
+    failed: dict[str, int] = {}
     for name, count in run.tally.figures.items():
         assert isinstance(name, tuple)
-        figures[name[0]][name[1]] = count
-    return run.report(WebhookReport, delivered=sum(figures["delivered"].values()), failed_attempts=figures["failed"])
+        failed[name[1]] = count
+    return run.report(WebhookReport, delivered=run.tally["succeeded"], failed_attempts=failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,64 +117,56 @@ def _dispatch(run: Run) -> int:
 def _steps(run: Run, context: OrganizationContext) -> Iterator[None]:
     """One thread: a few entries at each step."""
     while True:
-        claimed = run.claim(SEND_WEBHOOK, CLAIMED_AT_ONCE, max_attempts=CLAIMED)
-        if claimed is None:
-            if not _dispatch(run):
-                return
-        else:
-            with run.holding([claimed]):
-                for item in claimed.items:
-                    if run.is_over():
-                        break
-                    _do(run, context, replace(claimed, items=(item,)), item)
+        yield from do_entries(
+            run, [SEND_WEBHOOK], lambda entry: _do(context, entry), give_up=_give_up, count=partial(_count, run)
+        )
+        if not _dispatch(run):
+            return
         yield
 
 
-def _do(run: Run, context: OrganizationContext, claimed: Claim, item: Item) -> None:
-    """Does one entry; one that has no outcome after that is given back."""
+def _do(context: OrganizationContext, entry: Entry) -> None:
+    run = entry.run
     try:
-        found = run.again(lambda: _prepared(run, context, claimed, UUID(item.subject_id)))
-        if found is None:
-            return
-        started = time.monotonic()
-        answer: Answer | NotDelivered
-        try:
-            answer = post(
-                found.url,
-                found.headers,
-                found.body,
-                seconds=context.settings.webhook_timeout_seconds,
-                allow_local=context.settings.webhook_local_addresses,
-            )
-        except NotDelivered as error:
-            answer = error
-        seconds = time.monotonic() - started
-        run.again(lambda: _recorded(run, claimed, found, answer, seconds))
-    except LeaseLost:
-        log.warning("Another worker has taken over webhook delivery %s.", item.subject_id)
+        found = run.again(lambda: entry.within(lambda connection: _prepare(connection, context, entry)))
     except EncryptionError as error:
-        with run.scope() as connection:
-            _finish(run, connection, claimed, Later(run.clock.now() + WITHOUT_KEY, "NO_KEY", str(error)))
+        why = str(error)
+        entry.within(lambda _: run.later(WITHOUT_KEY, NO_KEY, why))
+        return
+    if not isinstance(found, _Intended):
+        return
+    started = time.monotonic()
+    answer: Answer | NotDelivered
+    try:
+        answer = post(
+            found.url,
+            found.headers,
+            found.body,
+            seconds=context.settings.webhook_timeout_seconds,
+            allow_local=context.settings.webhook_local_addresses,
+        )
+    except NotDelivered as error:
+        answer = error
+    seconds = time.monotonic() - started
+    run.again(lambda: entry.within(lambda connection: _record(connection, run, found, answer, seconds)))
 
 
-def _prepared(run: Run, context: OrganizationContext, claimed: Claim, delivery_id: UUID) -> _Intended | None:
-    """The attempt that is to be made; None: the entry has its outcome."""
-    with run.scope() as connection:
-        found = _prepare(connection, context, delivery_id)
-        if isinstance(found, _Intended):
-            return found
-        _finish(run, connection, claimed, found)
-    return None
+def _give_up(connection: Connection, entry: Entry, failed: Failed) -> Failed:
+    failed = failed.at_last(entry.item.attempts, ATTEMPTS)
+    if not failed.retry:
+        _end(connection, UUID(entry.item.subject_id), "failed")
+    return failed
 
 
-def _recorded(run: Run, claimed: Claim, sent: _Intended, answer: Answer | NotDelivered, seconds: float) -> None:
-    with run.scope() as connection:
-        outcome, figure = _record(connection, sent, answer, seconds)
-        _finish(run, connection, claimed, outcome)
-    run.tally.add_figure(figure)
+def _count(run: Run, outcome: Outcome) -> None:
+    """Counts attempts that failed by their code."""
+    if isinstance(outcome, Failed | Later) and outcome.code not in (RESTS, NO_KEY):
+        run.tally.add_figure(("failed", outcome.code))
 
 
-def _prepare(connection: Connection, context: OrganizationContext, delivery_id: UUID) -> _Intended | Outcome:
+def _prepare(connection: Connection, context: OrganizationContext, entry: Entry) -> _Intended | Outcome:
+    """The attempt that is to be made, or the outcome of an entry for which none is."""
+    delivery_id = UUID(entry.item.subject_id)
     row = connection.execute(
         text(
             """select d.status, d.attempts, d.tries, d.event_id, d.endpoint_id, w.url, w.rests_until,
@@ -229,7 +207,7 @@ def _prepare(connection: Connection, context: OrganizationContext, delivery_id: 
     headers = {
         "content-type": "application/json",
         "user-agent": "invoice-pipelines-webhooks",
-        **headers_of(str(row.event_id), datetime.now(UTC), body, secrets),
+        **headers_of(str(row.event_id), entry.run.clock.now(), body, secrets),
     }
     return _Intended(delivery_id, row.attempts + 1, row.tries + 1, row.endpoint_id, row.url, headers, body)
 
@@ -242,9 +220,8 @@ def payload(event_type: str, created_at: datetime, data: Mapping[str, Any]) -> b
 
 
 def _record(
-    connection: Connection, sent: _Intended, answer: Answer | NotDelivered, seconds: float
-) -> tuple[Outcome, tuple[str, str]]:
-    """The outcome of the entry, and how the report counts the attempt."""
+    connection: Connection, run: Run, sent: _Intended, answer: Answer | NotDelivered, seconds: float
+) -> Outcome:
     if isinstance(answer, Answer):
         code, message = _judge(answer.status)
         status, beginning = answer.status, answer.text
@@ -270,13 +247,12 @@ def _record(
     if code is None:
         _end(connection, sent.delivery_id, "delivered")
         _tell_success(connection, sent.endpoint_id)
-        return Succeeded({"status_code": status, "attempt": sent.attempt}), ("delivered", "delivered")
+        return Succeeded({"status_code": status, "attempt": sent.attempt})
     _tell_failure(connection, sent.endpoint_id, code, message or "")
     if sent.tries > len(PAUSES):
         _end(connection, sent.delivery_id, "failed")
-        return Failed(code, message or ""), ("failed", code)
-    pause = PAUSES[sent.tries - 1] * random.uniform(1, 1.1)
-    return Later(datetime.now(UTC) + pause, code, message or ""), ("failed", code)
+        return Failed(code, message or "")
+    return run.later(PAUSES[sent.tries - 1] * random.uniform(1, 1.1), code, message or "")
 
 
 def _judge(status: int) -> tuple[str | None, str | None]:
@@ -339,8 +315,3 @@ def _tell_failure(connection: Connection, endpoint_id: UUID, code: str, message:
             "reason": message if code == "GONE" else f"Nothing was taken for {DISABLED_AFTER.days} days. {message}",
         },
     )
-
-
-def _finish(run: Run, connection: Connection, claimed: Claim, outcome: Outcome) -> None:
-    (status,) = finish(connection, claimed, [outcome])
-    run.tally.outcome(claimed.items[0].subject_id, outcome, status)

@@ -17,7 +17,6 @@ from invoice_pipelines.quickbooks.connection.connections import connection_of
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
 from invoice_pipelines.quickbooks.values import PULL, EntityType
 from invoice_pipelines.work import Claim, Failed, Later, Outcome, Run, Succeeded, create_job, finish
-from invoice_pipelines.work.clock import Clock
 
 _ATTEMPTS = 5
 _REST = timedelta(minutes=5)
@@ -81,7 +80,7 @@ def _do(
             time_box=run.time_left(),
             on_progress=on_progress,
         )
-        outcomes = [_outcome(found[entity], run.clock) for entity in entities]
+        outcomes = [_outcome(found[entity], run) for entity in entities]
         reports.update(found)
     except RealmPaused as error:
         paused, until = error, error.until or run.clock.now() + _REST
@@ -94,10 +93,10 @@ def _do(
     return paused
 
 
-def _outcome(report: PullReport, clock: Clock) -> Outcome:
+def _outcome(report: PullReport, run: Run) -> Outcome:
     if not report.finished:
         pause = _REST if report.stopped else timedelta(seconds=1)
-        return Later(clock.now() + pause, "NOT_FINISHED", report.stopped or "There is more to be read.")
+        return run.later(pause, "NOT_FINISHED", report.stopped or "There is more to be read.")
     applied = report.applied
     return Succeeded(
         {

@@ -84,4 +84,4 @@ def given_up(fault: Fault | None, attempts: int) -> Outcome:
     code = f"QBO_{fault.code}" if fault.code else "QBO_FAULT"
     if fault.code == STALE:
         return Failed(code, f"It keeps changing in QuickBooks. {fault}")
-    return Failed(code, str(fault), retry=attempts < MOST_ATTEMPTS)
+    return Failed(code, str(fault), retry=True).at_last(attempts, MOST_ATTEMPTS)

@@ -24,7 +24,7 @@ from invoice_pipelines.quickbooks.push.entries import Entries, Outcomes
 from invoice_pipelines.quickbooks.push.open_batches import is_aside
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import Failed, Later, Outcome, Progress, Report, Run, Succeeded, enqueue
+from invoice_pipelines.work import Failed, Outcome, Progress, Report, Run, Succeeded, enqueue
 
 REST = timedelta(seconds=20)
 """How long a batch rests before it is sent again."""
@@ -247,7 +247,7 @@ class Pushing:
         if not self.is_sending():
             return Failed("UNDER_WAY", message, retry=True)
         self._busy_until = self.run.clock.monotonic() + 2 * _BUSY.total_seconds()
-        return Later(self.run.clock.now() + _BUSY, "UNDER_WAY", message)
+        return self.run.later(_BUSY, "UNDER_WAY", message)
 
     def waits_for_busy(self) -> bool:
         """Waits for a moment where an entry is to be looked at again very soon; false where none is."""

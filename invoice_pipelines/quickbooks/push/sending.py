@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +28,7 @@ from invoice_pipelines.quickbooks.push.settling import Settled, Settler, record
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries
 from invoice_pipelines.work.failures import reason_of
+from invoice_pipelines.work.outside import CLAIMED
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,6 @@ ROUNDS = 4
 """How often an entry is decided anew within one turn, as after a refresh of what was stale."""
 FORGOTTEN_AFTER = timedelta(hours=20)
 """QuickBooks may have forgotten a request id by then (24 hours are told): what was done is looked up instead."""
-CLAIMED = 1000
-"""Attempts that the queue allows: what is final is decided here, as waiting for another record is no fault."""
-
 
 Bring = Callable[[Iterable[tuple[EntityType, UUID]]], None]
 """Brings records that others need to QuickBooks first."""
@@ -131,17 +128,18 @@ class Sender(ThreadOfPush):
                 raise
             except Exception as its_error:
                 log.warning("An entry failed.", exc_info=its_error)
-                reason = reason_of(its_error)
-                final = replace(reason, retry=reason.retry and entries.attempts(subject) < MOST_ATTEMPTS)
-                self._pushing.finish(entries, {subject: final})
+                failed = reason_of(its_error).at_last(entries.attempts(subject), MOST_ATTEMPTS)
+                self._pushing.finish(entries, {subject: failed})
 
     def _claim(self) -> list[Claim]:
         """As many entries as a batch takes, of several jobs and of the continuous queue."""
-        kind, size = KINDS[self._entity], self._pushing.batch_size()
-        self._run.return_expired(kind)
+        self._run.return_expired(KINDS[self._entity])
+        return self._run.again(self._claim_together)
+
+    def _claim_together(self) -> list[Claim]:
+        kind, left = KINDS[self._entity], self._pushing.batch_size()
         claims: list[Claim] = []
         with self._scope() as connection:
-            left = size
             while left > 0:
                 claimed = claim(connection, kind, chunk_size=left, lease=self._run.lease, max_attempts=CLAIMED)
                 if claimed is None:

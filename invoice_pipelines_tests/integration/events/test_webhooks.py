@@ -45,7 +45,7 @@ from invoice_pipelines.events.webhooks.endpoints import (
     rotate_keys,
     rotate_secret,
 )
-from invoice_pipelines.events.webhooks.sending import PAUSES, WebhookReport, deliver_webhooks
+from invoice_pipelines.events.webhooks.sending import ATTEMPTS, PAUSES, WebhookReport, deliver_webhooks
 from invoice_pipelines.http_clients import trusted_certificates
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
@@ -194,6 +194,22 @@ def test_after_three_days_of_failures_a_delivery_has_failed_and_can_be_asked_for
         replay_delivery(connection, delivery.id)
     assert office.deliver().delivered == 1
     assert {got.id for got in receiver.got} == {str(delivery.event_id)}
+
+
+def test_an_event_that_cannot_be_told_holds_up_no_other(office: Office, receiver: Receiver) -> None:
+    broken, _ = office.change(2)
+    with office.desk.superuser.begin() as connection:
+        connection.execute(
+            text("update events.event set data = '[1]' where organization_id = :id and data ->> 'job_id' = :job"),
+            {"id": office.desk.organization_id, "job": broken},
+        )
+    report = office.deliver()
+    assert (report.delivered, report.failed_attempts) == (1, {"UNEXPECTED_ERROR": 1})
+    for _ in range(ATTEMPTS):
+        office.pass_time()
+        office.deliver()
+    assert sorted(delivery.status for delivery in office.deliveries) == ["delivered", "failed"]
+    assert len(receiver.got) == 1
 
 
 def test_an_endpoint_that_fails_for_days_is_disabled_and_says_why(office: Office, receiver: Receiver) -> None:
