@@ -151,8 +151,12 @@ class QuickBooks:
 
     def read(self, entity: str, quickbooks_id: str) -> dict[str, Any]:
         """One document. Raises Fault with code 610 where it was deleted."""
-        answer = self._transport.call("GET", f"{entity.lower()}/{_path_segment(quickbooks_id)}")
-        return _inner(answer, entity)
+        return _inner(self._read(entity, quickbooks_id), entity)
+
+    def read_with_time(self, entity: str, quickbooks_id: str) -> tuple[dict[str, Any], datetime]:
+        """The same, and when it was read, by the clock of QuickBooks."""
+        answer = self._read(entity, quickbooks_id)
+        return _inner(answer, entity), server_time(answer.document, answer.headers)
 
     def changes(self, entities: Sequence[str], since: datetime) -> Changes:
         """What was changed or deleted since a moment, up to now. Raises ChangesTooOld for more than 30 days ago."""
@@ -210,6 +214,9 @@ class QuickBooks:
         company = company_of(info.document, preferences.document)
         self._transport.remember(company)
         return company
+
+    def _read(self, entity: str, quickbooks_id: str) -> Answer:
+        return self._transport.call("GET", f"{entity.lower()}/{_path_segment(quickbooks_id)}")
 
     def _select(self, statement: str) -> Answer:
         answer = self._transport.call("POST", "query", body=statement, content_type="application/text")

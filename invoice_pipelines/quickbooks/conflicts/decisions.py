@@ -7,7 +7,6 @@ kept with the conflict and as an event.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -161,7 +160,7 @@ def _decide_record(
         connected,
         [conflict.theirs],
         [],
-        server_time=datetime.now(UTC),
+        server_time=None,
         decided={str(conflict.quickbooks_id): local_id},
     )
 

@@ -75,11 +75,14 @@ def apply(
     documents: Sequence[Mapping[str, Any]],
     deleted: Sequence[Deleted],
     *,
-    server_time: datetime,
+    server_time: datetime | None,
     merged: Mapping[str, str] | None = None,
     decided: Mapping[str, UUID | None] | None = None,
 ) -> Applied:
     """Brings documents that were read together with our records; doing it again changes nothing.
+
+    `server_time` is when they were read, by the clock of QuickBooks: it tells how far ours is from that. None: they
+    were read at another time, and the clocks are taken for equal.
 
     `merged` are the ids of records that QuickBooks merged into another, with the id of the survivor. `decided` says
     for unknown records which of ours they are (None: a new one), where a person decided that.
@@ -118,7 +121,7 @@ def _is_news(remote: Remote, known: Mapped | None) -> bool:
 class _Chunk:
     """What one chunk reads and decides; it is written at the end, all at once."""
 
-    def __init__(self, kind: Kind, connection: Connection, connected: Connected, server_time: datetime) -> None:
+    def __init__(self, kind: Kind, connection: Connection, connected: Connected, server_time: datetime | None) -> None:
         self._kind = kind
         self._entity = kind.entity
         self._record = RECORDS[kind.entity]
@@ -136,7 +139,7 @@ class _Chunk:
         self._linked: list[UUID] = []
         self._keys: dict[str, UUID | None] = {}
         now = connection.execute(text("select clock_timestamp()")).scalar_one()
-        skew = server_time - now
+        skew = timedelta() if server_time is None else server_time - now
         self._skew = skew if abs(skew) > _SKEW_THAT_MATTERS else timedelta()
 
     def quarantine(self, unusable: Iterable[tuple[str, Mapping[str, Any], str]]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -155,7 +155,7 @@ class _Pull:
         if self._full or state.progress is not None or state.changed_since is None:
             return False
         # Our clock is good enough for this; QuickBooks refuses what is too old for it (see _ask).
-        return datetime.now(UTC) - state.changed_since < LONGEST_AGO
+        return self._run.clock.now() - state.changed_since < LONGEST_AGO
 
     def _changes(self, entities: Sequence[EntityType]) -> dict[EntityType, Changes]:
         """What changed, where QuickBooks can tell; the others are prepared for being read in pages."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -127,7 +127,7 @@ class Settler(ThreadOfPush):
         known = self._mapping(operation)
         if known is not None:
             try:
-                self._apply(self._quickbooks.read(ENTITY_NAMES[self._entity], known.quickbooks_id))
+                self._apply(*self._quickbooks.read_with_time(ENTITY_NAMES[self._entity], known.quickbooks_id))
             except Fault as gone:
                 if gone.code == GONE:
                     return self._deleted_there(operation, gone)
@@ -209,14 +209,15 @@ class Settler(ThreadOfPush):
         entity, name, record = self._entity, sent_name(operation), RECORDS[self._entity]
         options = self._connected.options
         where = f"{record.name_key} IN ({quote(name)}, {quote(name + ' (deleted)')})"
-        found = [document for page in self._quickbooks.query(record.there, where) for document in page.documents]
+        pages = list(self._quickbooks.query(record.there, where))
+        found, asked_at = [document for page in pages for document in page.documents], pages[-1].server_time
         document: Mapping[str, Any] | None = next((each for each in found if each.get("Active") is not False), None)
         effects: tuple[Effect, ...] = ()
         if document is not None:
-            self._apply(document)
+            self._apply(document, asked_at)
         elif found and options.inactive_name == "reactivate":
             document = self._reactivated(entity, found[0], name)
-            self._apply(document)
+            self._apply(document, asked_at)
             message = f"{name!r} was inactive in QuickBooks and is active again."
             effects = (self._event("REACTIVATED", message, operation, document),)
         elif options.name_in_use == "suffix" and operation.local_id not in self._pushing.hints.suffixes:
@@ -285,11 +286,11 @@ class Settler(ThreadOfPush):
 
         return Settled(Ended("failed", fault), Failed(kind.upper(), message), effects=(note,))
 
-    def _apply(self, document: Mapping[str, Any]) -> None:
-        """Merges what QuickBooks has of a record into ours, and links it by the exact rule."""
+    def _apply(self, document: Mapping[str, Any], read_at: datetime) -> None:
+        """Merges what QuickBooks has of a record into ours, and links it by the exact rule; `read_at` by its clock."""
         kind = RECORD_KINDS[self._entity]
         with self._scope() as connection:
-            applying.apply(kind, connection, self._connected, [document], [], server_time=datetime.now(UTC))
+            applying.apply(kind, connection, self._connected, [document], [], server_time=read_at)
 
     def _mapping(self, operation: Operation) -> Mapped | None:
         with self._scope() as connection:

@@ -133,13 +133,14 @@ def test_edits_of_the_same_field_are_decided_by_the_policy_and_logged(
     assert len(sides.conflicts()) == 1
 
 
-def test_the_newest_wins_even_where_our_clock_is_wrong(sides: Sides) -> None:
+@pytest.mark.parametrize("found_by", ["pull", "push"])
+def test_the_newest_wins_even_where_our_clock_is_wrong(sides: Sides, found_by: str) -> None:
     sides.sandbox.clock.shift(timedelta(minutes=10))
     ours, theirs = in_step(sides)
     sides.there.edit("Customer", theirs, DisplayName="Theirs")
     sides.sandbox.clock.shift(timedelta(seconds=5))
     sides.edit("customer", ours, name="Ours")
-    sides.pull("customer")
+    getattr(sides, found_by)(*(["customer"] if found_by == "pull" else []))
     (conflict,) = sides.conflicts()
     assert conflict.winner == "ours"
 
