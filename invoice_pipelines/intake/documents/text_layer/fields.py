@@ -268,7 +268,7 @@ class _Finder:
             return None
         named = [found for found, _ in mentions]
         value, count = Counter(found.value for found in named).most_common(1)[0]
-        if len(of_total) == 1:
+        if len(of_total) == 1 and of_total <= {found.value for found in named}:
             (value,) = of_total
         mention = max((found for found in named if found.value == value), key=lambda found: found.confidence)
         double = total is not None and has_other_currency_beside(self.labelled, total, value)
@@ -276,7 +276,8 @@ class _Finder:
         of_country, _ = usual_currency(self.labelled, signs, self.recipient.country, None)
         below = total is not None and all(line > total.line for found, line in mentions if found.value == value)
         alone = (count == 1 or below) and not of_total and (total is None or of_country != value)
-        doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or alone
+        contradicted = bool(of_total) and of_total != {value}  # also by one that stands in the amount and nowhere else
+        doubtful = double or contradicted or count <= len(named) / 2 or alone
         return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
     def usual_currency(

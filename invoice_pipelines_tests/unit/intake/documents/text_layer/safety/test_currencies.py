@@ -4,6 +4,7 @@ the signs of their seller's country those of another, as of a guest, a card or a
 
 from __future__ import annotations
 
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -104,3 +105,10 @@ def test_what_a_card_was_charged_in_another_currency_is_not_that_of_the_receipt(
 @pytest.mark.parametrize("home", ["DE", "AT", "CH", "GB", "US", "SE"])
 def test_the_country_of_the_organization_alone_makes_no_currency_sure(home: str) -> None:
     assert not is_sure(read(["Corner House", "12.03.2024 12:14", "Soup | 7.79", "Total | 7.79"], home))
+
+
+def test_a_currency_that_only_the_total_bears_is_read_beside_another_one_or_asked_for():
+    lines = ["Gasthaus Krone", "8001 Zürich", "12.03.2024", "Suppe | 1'000.00", "Total | CHF1'000.00", "Kurs 0.96 EUR"]
+    reading = read(lines, home="CH")
+    assert reading.gross_amount == Decimal("1000.00")
+    assert reading.currency == "CHF" or not is_sure(reading)
