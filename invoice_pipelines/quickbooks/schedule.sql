@@ -2,7 +2,8 @@
 -- Both return ids and times only.
 --
 -- Plans do not depend on statistics (see work/chunks.sql): connections and pulls are one and four rows an organization,
--- and are looked up by their keys.
+-- and are looked up by their keys. Organizations are asked for by their key as well, once for each connection: a join with
+-- statistics from before there were many reads all of them for each.
 
 -- Organizations whose company is connected and is not left alone, as after too many calls or while it is locked.
 set local role invoice_pipelines_overview;
@@ -12,8 +13,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select c.organization_id
     from quickbooks.connection c
-    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
     where c.status = 'connected' and (c.paused_until is null or c.paused_until <= moment)
+      and (select o.removed_at is null from organizations.organization o where o.id = c.organization_id)
     order by c.organization_id
 $$;
 revoke all on function quickbooks.organizations_to_reach(timestamptz) from public;
@@ -26,9 +27,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select case when c.status = 'connected' and c.paused_until > now() then 'paused' else c.status end, count(*)
     from quickbooks.connection c
-    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
-    where (select organizations.current_or_none()) is null
-       or c.organization_id = (select organizations.current_or_none())
+    where ((select organizations.current_or_none()) is null
+           or c.organization_id = (select organizations.current_or_none()))
+      and (select o.removed_at is null from organizations.organization o where o.id = c.organization_id)
     group by 1
     order by 1
 $$;
@@ -44,10 +45,13 @@ create or replace function quickbooks.organizations_to_pull(
     pulled text, at_hour interval, moment timestamptz default now()
 ) returns table (organization_id uuid, due_at timestamptz, is_unfinished boolean)
 language sql stable security definer set search_path = pg_catalog, pg_temp
+-- demanded by test_asking_what_is_due_reads_each_of_thousands_of_connections_once
 as $$
     select c.organization_id, d.due_at, coalesce(p.is_unfinished, false)
     from quickbooks.connection c
-    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
+    cross join lateral (
+        select o.time_zone from organizations.organization o
+        where o.id = c.organization_id and o.removed_at is null offset 0) o
     cross join lateral (
         select max(h.due_at) as due_at
         from generate_series(0, 2) days_ago

@@ -14,6 +14,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization, remove_organization
 from invoice_pipelines.quickbooks.online import ENTITIES
 from invoice_pipelines.quickbooks.schedule import (
+    connection_counts,
     organizations_to_pull,
     organizations_to_push,
     organizations_to_reach,
@@ -22,6 +23,8 @@ from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import enqueue
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 BERLIN, VANCOUVER = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Vancouver")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -178,3 +181,36 @@ def test_an_hour_is_counted_from_midnight() -> None:
     pull_hour = ENTITIES[EntityType.ITEM].pull_hour
     assert pull_hour is not None
     assert pull_hour(settings) == timedelta(hours=4, minutes=5)
+
+
+MANY_CONNECTIONS = """
+    set local session_replication_role = replica;  -- no triggers and no foreign key checks, for speed
+    insert into organizations.organization (slug, name, country_code, time_zone, currency)
+    select 'many-' || n, 'Many', 'DE', 'Europe/Berlin', 'EUR' from generate_series(1, {count}) n;
+    insert into quickbooks.connection (organization_id, realm_id, status, connected_at, connected_by)
+    select id, substr(slug, 6), 'connected', '2026-01-01', 'test' from organizations.organization
+    where slug like 'many-%%';
+    insert into quickbooks.pull (organization_id, realm_id, entity_type, started_at, finished_at)
+    select c.organization_id, c.realm_id, e.entity, '2026-01-02', '2026-01-02'
+    from quickbooks.connection c, unnest(array['customer', 'item', 'invoice', 'payment']) e (entity)
+"""
+SCHEDULED = ["organizations.organization", "quickbooks.connection", "quickbooks.pull"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_asking_what_is_due_reads_each_of_thousands_of_connections_once(database: TestDatabase, state: str) -> None:
+    count = size(3_000, 10_000)
+    keep_statistics(database.superuser, SCHEDULED)
+    with database.superuser.begin() as connection:
+        connection.exec_driver_sql(MANY_CONNECTIONS.format(count=count))
+    put(database.superuser, SCHEDULED, state)
+    database.engine.dispose()
+    with database.engine.begin() as connection:
+        rows = dict.fromkeys(SCHEDULED, 2 * count) | {"quickbooks.pull": 5 * count}
+        for ask in (
+            lambda: len(organizations_to_reach(connection)),
+            lambda: connection_counts(connection)["connected"],
+            lambda: len(organizations_to_pull(connection, EntityType.CUSTOMER, THREE)),
+        ):
+            with reading_at_most(connection, rows):
+                assert ask() == count
