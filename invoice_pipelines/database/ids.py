@@ -1,8 +1,9 @@
-"""Ids as people write them: whole, or by the characters with which lists show them."""
+"""Ids as people write them, whole or by the characters with which lists show them; and in the order of time."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -46,3 +47,9 @@ def find_id(connection: Connection, relation: str, written: str, what: str, show
             raise UnknownId(f"no id of {what} begins or ends with {wanted}", hint=hint)
         case _:
             raise UnknownId(f"{wanted} matches several ids; type more characters", hint=hint)
+
+
+def first_id(moment: datetime) -> UUID:
+    """No id that was made since a moment (uuidv7) is below this one, even if the clock was set back by a second."""
+    milliseconds = int(moment.timestamp() * 1000) - 1000
+    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -42,6 +42,15 @@ def evaluated(
 ) -> list[dg.AssetCheckResult]:
     """Whether promises are kept; `given` is what each of them needs to know."""
     return [check_result(promise, promise.find(*given), shown) for promise in promises if promise.find is not None]
+
+
+def kept(
+    promises: Sequence[Promise],
+    found: Mapping[str, Finding],
+    shown: Callable[[Sequence[str]], dg.TableMetadataValue] = names,
+) -> list[dg.AssetCheckResult]:
+    """Whether promises are kept, by what `find_broken` found."""
+    return [check_result(promise, found[promise.name], shown) for promise in promises if promise.name in found]
 
 
 def check_result(

@@ -15,6 +15,7 @@ from uuid import UUID
 import dagster as dg
 from sqlalchemy import Connection
 
+from invoice_pipelines.defs.checks import names
 from invoice_pipelines.defs.metadata import without_empty_tables
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -69,6 +70,8 @@ class Stage:
     description: str
     work: Callable[[Turn, Any], StageResult]
     promises: Sequence[Promise] = ()
+    names: Callable[[Connection, Sequence[str]], dg.TableMetadataValue] = lambda _, sample: names(sample)
+    """Shows what breaks a promise that is about all records."""
     kinds: frozenset[str] = frozenset({"postgres"})
     deps: Sequence[dg.AssetKey] = ()
     config: type[dg.Config] | None = None

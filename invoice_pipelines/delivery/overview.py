@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.database.ids import first_id
 from invoice_pipelines.delivery.channels.channel import channels, channels_to_ask
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, MessageStatus
 from invoice_pipelines.settings import Settings
@@ -307,5 +308,4 @@ _MADE_SINCE = """
 
 
 def _since(moment: datetime) -> dict[str, object]:
-    milliseconds = int(moment.timestamp() * 1000) - 1000  # the clock may be set back a little
-    return {"since": moment, "first_id": UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)}
+    return {"since": moment, "first_id": first_id(moment)}

@@ -139,6 +139,9 @@ def arrivals_by_day(connection: Connection, since: date, zone: str) -> dict[date
 
 def file_names(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Names of uploads by id as text, where the ids are those of uploads or of received invoices."""
+    ids = list(ids)
+    if not ids:  # as of most checks, in each run
+        return {}
     rows = connection.execute(
         text(
             """
@@ -149,7 +152,7 @@ def file_names(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
             select u.id::text, u.file_name from intake.upload u where u.id = any(cast(:ids as uuid[]))
             """
         ),
-        {"ids": list(ids)},
+        {"ids": ids},
     )
     return {row[0]: row[1] for row in rows}
 

@@ -2,14 +2,18 @@
 
 Some of it only a run itself sees, such as which files it refused. One bad document never breaks a promise whose
 breaking is an error: it is a row with a reason, and counts in a warning.
+
+What is about all invoices takes a moment since when to look, None for all of them. Rows that belong to an invoice are
+looked up one by one: what this takes depends on what changed, whatever statistics say.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from invoice_pipelines.database.ids import first_id
 from invoice_pipelines.intake.received_invoices import find_stuck
 from invoice_pipelines.promises import SAMPLE, Finding, Promise, offending
 
@@ -17,72 +21,72 @@ STUCK_AFTER = timedelta(minutes=5)
 STUCK_IN_QUEUE_AFTER = timedelta(hours=1)
 
 
-def uploads_without_invoice(connection: Connection) -> Finding:
+def uploads_without_invoice(connection: Connection, since: datetime | None = None) -> Finding:
     """Every upload has its received invoice: nothing is lost between the two."""
     return _find(
         connection,
-        """select u.id from intake.upload u
-           where not exists (select from intake.received_invoice r
-                             where r.organization_id = u.organization_id and r.upload_id = u.id)""",
+        f"""select u.id from intake.upload u
+            where {"true" if since is None else "u.id >= :first_id"}
+              and (select r.id from intake.received_invoice r
+                   where r.upload_id = u.id and r.organization_id = u.organization_id) is null""",
+        **({} if since is None else {"first_id": first_id(since)}),
     )
 
 
-def failures_without_reason(connection: Connection) -> Finding:
+def failures_without_reason(connection: Connection, since: datetime | None = None) -> Finding:
     """Every failed invoice says why."""
-    return _find(
+    return _of_invoices(
         connection,
-        """select r.id from intake.received_invoice r
-           where r.status = 'FAILED'
-             and not exists (select from intake.processing_error e
-                             where e.organization_id = r.organization_id and e.received_invoice_id = r.id)""",
+        since,
+        """r.status = 'FAILED'
+           and (select e.id from intake.processing_error e
+                where e.organization_id = r.organization_id and e.received_invoice_id = r.id limit 1) is null""",
     )
 
 
-def statuses_without_history(connection: Connection) -> Finding:
+def statuses_without_history(connection: Connection, since: datetime | None = None) -> Finding:
     """The audit trail of every invoice has each of its versions, and ends with the status that it has."""
-    return _find(
+    return _of_invoices(
         connection,
-        """select r.id from intake.received_invoice r
-           where not exists (select from intake.status_change c
-                             where c.organization_id = r.organization_id and c.received_invoice_id = r.id
-                               and c.processing_version = r.processing_version and c.to_status = r.status)
-              or (select count(*) from intake.status_change c
-                  where c.organization_id = r.organization_id and c.received_invoice_id = r.id)
-                 <> r.processing_version""",
+        since,
+        """not (select count(*) = r.processing_version and coalesce(
+                           bool_or(c.processing_version = r.processing_version and c.to_status = r.status), false)
+                from intake.status_change c
+                where c.organization_id = r.organization_id and c.received_invoice_id = r.id)""",
     )
 
 
-def totals_that_do_not_tie(connection: Connection) -> Finding:
+def totals_that_do_not_tie(connection: Connection, since: datetime | None = None) -> Finding:
     """No invoice passed validation whose net and tax amounts do not add up to its gross amount (BR-CO-15)."""
-    return _find(
+    return _of_invoices(
         connection,
-        """select id from intake.received_invoice
-           where status in ('VALIDATED', 'EXPORTED') and net_amount + coalesce(tax_amount, 0) <> gross_amount""",
+        since,
+        """r.status in ('VALIDATED', 'EXPORTED') and r.net_amount + coalesce(r.tax_amount, 0) <> r.gross_amount""",
     )
 
 
-def passed_without_verdict(connection: Connection) -> Finding:
+def passed_without_verdict(connection: Connection, since: datetime | None = None) -> Finding:
     """Whatever passed has a verdict that says so; the newest one counts."""
-    return _find(
+    return _of_invoices(
         connection,
-        """select r.id from intake.received_invoice r
-           where r.status in ('VALIDATED', 'EXPORTED')
-             and not coalesce((select v.is_valid from intake.verdict v
-                               where v.organization_id = r.organization_id and v.received_invoice_id = r.id
-                               order by v.id desc limit 1), false)""",
+        since,
+        """r.status in ('VALIDATED', 'EXPORTED')
+           and not coalesce((select v.is_valid from intake.verdict v
+                             where v.organization_id = r.organization_id and v.received_invoice_id = r.id
+                             order by v.id desc limit 1), false)""",
     )
 
 
-def exported_without_file(connection: Connection) -> Finding:
+def exported_without_file(connection: Connection, since: datetime | None = None) -> Finding:
     """Every exported invoice stands in a completed export."""
-    return _find(
+    return _of_invoices(
         connection,
-        """select r.id from intake.received_invoice r
-           where r.status = 'EXPORTED'
-             and not exists (select from intake.export_invoice ei
-                             join intake.export e on e.organization_id = ei.organization_id and e.id = ei.export_id
-                             where ei.organization_id = r.organization_id and ei.received_invoice_id = r.id
-                               and e.status = 'completed')""",
+        since,
+        """r.status = 'EXPORTED'
+           and (select ei.export_id from intake.export_invoice ei
+                where ei.organization_id = r.organization_id and ei.received_invoice_id = r.id
+                  and ei.export_id <> all (array(select e.id from intake.export e where e.status = 'pending'))
+                limit 1) is null""",
     )
 
 
@@ -92,8 +96,23 @@ def stuck_invoices(connection: Connection, unchanged_for: timedelta, queued_for:
     return Finding(len(ids), tuple(str(found) for found in ids[:SAMPLE]))
 
 
-def _find(connection: Connection, query: str) -> Finding:
-    return offending(connection, f"select id as name from ({query}) it")
+def _of_invoices(connection: Connection, since: datetime | None, broken: str) -> Finding:
+    """Invoices `r` that are broken, of those that came or changed their status since a moment."""
+    if since is None:
+        return _find(connection, f"select r.id from intake.received_invoice r where {broken}")
+    return _find(
+        connection,
+        f"""with changed as materialized (
+                select organization_id, id, status, processing_version, net_amount, tax_amount, gross_amount
+                from intake.received_invoice
+                where greatest(last_processed_at, created_at) >= :since)
+            select r.id from changed r where {broken}""",
+        since=since,
+    )
+
+
+def _find(connection: Connection, query: str, **values: object) -> Finding:
+    return offending(connection, f"select id as name from ({query}) it", **values)
 
 
 REFUSED = Promise(
@@ -128,16 +147,23 @@ OF_UPLOADS = (
         "Every file that was stored has its received invoice; nothing is lost in between.",
         uploads_without_invoice,
         blocking=True,
+        of_all=True,
     ),
     REFUSED,
 )
 OF_PARSED = (
     READABLE,
-    Promise("every_failure_has_a_reason", "Every FAILED invoice says why.", failures_without_reason),
+    Promise(
+        "every_failure_has_a_reason",
+        "Every FAILED invoice says why.",
+        failures_without_reason,
+        of_all=True,
+    ),
     Promise(
         "every_status_is_in_the_audit_trail",
         "The audit trail of every invoice has each of its versions, and ends with the status that it has.",
         statuses_without_history,
+        of_all=True,
     ),
 )
 OF_RECOGNIZED = (READABLE, OCR_WORKS)
@@ -148,12 +174,14 @@ OF_VALIDATED = (
         "Net + tax = gross in every invoice that passed (BR-CO-15).",
         totals_that_do_not_tie,
         blocking=True,
+        of_all=True,
     ),
     Promise(
         "passed_by_a_verdict",
         "Every invoice that passed has a verdict that says so.",
         passed_without_verdict,
         blocking=True,
+        of_all=True,
     ),
     REVIEWED_IN_TIME,
 )
@@ -162,6 +190,7 @@ OF_EXPORTS = (
         "exported_invoices_are_in_a_file",
         "Every EXPORTED invoice stands in a completed export.",
         exported_without_file,
+        of_all=True,
     ),
     Promise(
         "nothing_is_stuck",

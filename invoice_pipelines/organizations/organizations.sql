@@ -23,4 +23,19 @@ as $$
 $$;
 revoke all on function organizations.find_organization(text) from public;
 grant execute on function organizations.find_organization(text) to invoice_pipelines_app;
+
+-- All organizations, those first whose promises were not looked at in full for the longest time.
+create or replace function organizations.longest_unchecked()
+returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select o.id
+    from organizations.organization o
+    left join (select c.organization_id, min(c.all_checked_at) as at
+               from organizations.checked_promise c group by c.organization_id) c on c.organization_id = o.id
+    where o.removed_at is null
+    order by c.at nulls first, o.id
+$$;
+revoke all on function organizations.longest_unchecked() from public;
+grant execute on function organizations.longest_unchecked() to invoice_pipelines_app;
 set local role invoice_pipelines_owner;

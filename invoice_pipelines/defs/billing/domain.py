@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from functools import cache, partial
 from uuid import UUID
 
 import dagster as dg
@@ -12,22 +13,20 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.billing import BillingError, batch_invoice_open_orders, process_jobs
 from invoice_pipelines.billing.processing import KINDS
-from invoice_pipelines.billing.promises import INVOICED, PROMISES
+from invoice_pipelines.billing.promises import INVOICED, PROMISES, latest_since
 from invoice_pipelines.billing.run_report import Outcome, failed_orders, issued_by_day, outcome_of
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
 from invoice_pipelines.defs.billing.metadata import invoicing_metadata, refusals_table
-from invoice_pipelines.defs.checks import evaluated, severity
+from invoice_pipelines.defs.checks import kept, severity
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
 from invoice_pipelines.defs.factory import definitions_of
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, with_columns, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.progress import progress_lines
+from invoice_pipelines.promises import find_broken
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import due_items, get_job
 
-LOOKED_BACK = 10_000
-"""How many of the newest invoices are looked at after each run, beside those that it issued: what lies further back was
-looked at before and never changes. An order that cannot be invoiced breaks no promise: it is a row with a reason."""
 DAYS_SHOWN = 14
 
 SALES_ORDERS = dg.AssetSpec(
@@ -51,7 +50,8 @@ def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
             failed_orders(connection, report.jobs, LONGEST_TABLE),
             issued_by_day(connection, DAYS_SHOWN),
         )
-        results = evaluated(PROMISES, connection, LOOKED_BACK + report.succeeded)
+        found = find_broken(connection, PROMISES, part=cache(partial(latest_since, connection)))
+        results = kept(PROMISES, found)
         results.append(check_invoiced(outcome_of(connection, report.jobs)))
     return StageResult(report.done > 0, shown, results, batch_jobs=report.jobs)
 

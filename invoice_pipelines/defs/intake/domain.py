@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import dagster as dg
 from sqlalchemy import Connection
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.checks import check_counted, evaluated
+from invoice_pipelines.defs.checks import check_counted, kept
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
 from invoice_pipelines.defs.factory import definitions_of
 from invoice_pipelines.defs.intake.datev_metadata import datev_metadata
@@ -53,7 +54,7 @@ from invoice_pipelines.intake.stages.arrivals import (
 from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.intake.states import EXPORT, EXPORT_NOW, INTAKE_RUN, PARSE, PROCESS, VALIDATE
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
-from invoice_pipelines.promises import Promise
+from invoice_pipelines.promises import Promise, find_broken
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Report
 
@@ -124,9 +125,14 @@ def export(turn: Turn, only: stages.Only) -> StageResult:
         return StageResult(bool(report.exports), shown, _kept(connection, promises.OF_EXPORTS))
 
 
+def by_file(connection: Connection, ids: Sequence[str]) -> dg.TableMetadataValue:
+    """Invoices or uploads by the names of files, by which people find them."""
+    return names_table(ids, file_names(connection, ids))
+
+
 def _kept(connection: Connection, promised: Sequence[Promise]) -> list[dg.AssetCheckResult]:
-    """Whether promises are kept; what breaks them is shown by the names of files, by which people find it."""
-    return evaluated(promised, connection, shown=lambda ids: names_table(ids, file_names(connection, ids)))
+    """Whether promises are kept, as far as something changed."""
+    return kept(promised, find_broken(connection, promised), partial(by_file, connection))
 
 
 def failures_of(connection: Connection, report: Report) -> dg.TableMetadataValue:
@@ -183,6 +189,7 @@ UPLOADS = Stage(
     metadata={"dagster/table_name": "intake.upload"},
     work=take_uploads,
     promises=promises.OF_UPLOADS,
+    names=by_file,
 )
 PARSED_INVOICES = Stage(
     key=dg.AssetKey(["intake", "parsed_invoices"]),
@@ -192,6 +199,7 @@ PARSED_INVOICES = Stage(
     metadata={"dagster/table_name": "intake.received_invoice"},
     work=parse,
     promises=promises.OF_PARSED,
+    names=by_file,
 )
 VALIDATED_INVOICES = Stage(
     key=dg.AssetKey(["intake", "validated_invoices"]),
@@ -201,6 +209,7 @@ VALIDATED_INVOICES = Stage(
     metadata={"dagster/table_name": "public.received_invoice"},
     work=validate,
     promises=promises.OF_VALIDATED,
+    names=by_file,
 )
 EXPORT_FILES = Stage(
     key=dg.AssetKey(["intake", "export_files"]),
@@ -216,6 +225,7 @@ EXPORT_FILES = Stage(
     work=export,
     standing=frozenset({"not booked"}),
     promises=promises.OF_EXPORTS,
+    names=by_file,
 )
 INTAKE = Domain(
     name=INTAKE_RUN,

@@ -183,6 +183,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake_sweep",
         "invoicing",
         "invoicing_sweep",
+        "nightly_check",
         "nightly_prune",
         "overdue",
         "overdue_lateness",
@@ -226,6 +227,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
+        "check_every_night": ("30 1 * * *", "nightly_check"),
         "delivery_reports_schedule": ("*/15 * * * *", "delivery_reports"),
         "overdue_schedule": ("0 0 * * *", "overdue_sweep"),
         "prune_every_night": ("30 3 * * *", "nightly_prune"),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing import credit_invoice, void_invoice
 from invoice_pipelines.billing.payments import record_payment, void_payment
-from invoice_pipelines.billing.promises import PROMISES
+from invoice_pipelines.billing.promises import LOOKED_BACK, PROMISES, latest_since
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import NumberFormat, OrganizationSettings
-from invoice_pipelines.promises import SAMPLE, Finding
+from invoice_pipelines.promises import SAMPLE, Finding, find_broken
 from invoice_pipelines_tests.support.billing.shop import WORK, Shop, open_shop
 
 
@@ -195,6 +196,29 @@ def test_only_the_newest_are_looked_at_unless_all_are_asked_for(shop):
     with tampered(shop, "update issued_invoice_line set quantity = quantity + 1 where invoice_id = {O1}") as connection:
         assert broken(connection, latest=2) == {}
         assert set(broken(connection, latest=None)) == {"amounts_tie"}
+
+
+def test_what_is_broken_stays_broken_though_it_is_no_longer_among_the_newest(shop):
+    def of_the_newest(connection: Connection, **options: bool) -> set[str]:
+        found = find_broken(connection, PROMISES, part=lambda _: 2, **options)
+        return {name for name, finding in found.items() if not finding.kept}
+
+    with tampered(shop, "update issued_invoice_line set quantity = quantity + 1 where invoice_id = {O1}") as connection:
+        assert of_the_newest(connection) == {"amounts_tie"}, "the first look is at all"
+        assert of_the_newest(connection) == {"amounts_tie"}
+    with shop.scope() as connection:
+        assert of_the_newest(connection) == set()
+    with tampered(shop, "update issued_invoice_line set quantity = quantity + 1 where invoice_id = {O1}") as connection:
+        assert of_the_newest(connection) == set()
+        assert of_the_newest(connection, everything=True) == {"amounts_tie"}, "as every night"
+        assert of_the_newest(connection) == {"amounts_tie"}
+
+
+def test_those_issued_since_a_moment_are_looked_at_and_a_thousand_before(shop):
+    with shop.scope() as connection:
+        issued = connection.execute(text("select count(*) from billing.invoice")).scalar_one()
+        assert latest_since(connection, datetime.now(UTC) - timedelta(hours=1)) == LOOKED_BACK + issued
+        assert latest_since(connection, datetime.now(UTC) + timedelta(hours=1)) == LOOKED_BACK
 
 
 def test_a_finding_names_twenty_at_the_most(shop):

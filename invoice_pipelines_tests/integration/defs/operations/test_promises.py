@@ -1,0 +1,93 @@
+"""The nightly look at all records: what broke without a run is red until it is mended, whatever runs in between."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, outputs
+from invoice_pipelines_tests.support.sizes import size
+
+
+def let_an_hour_pass(house: House) -> None:
+    """All that is there came earlier, and was looked at earlier."""
+    house.behind("update organizations.checked_promise set checked_at = checked_at - interval '1 hour'")
+    house.behind(
+        """update intake.received_invoice
+           set created_at = created_at - interval '2 hours',
+               last_processed_at = last_processed_at - interval '2 hours'"""
+    )
+
+
+def raise_total(house: House, slug: str, by: int) -> None:
+    statement = "update intake.received_invoice set gross_amount = gross_amount + :by where organization_id = :id"
+    house.behind(statement, by=by, id=house.id_of(slug))
+
+
+def test_a_breakage_that_no_run_touched_is_red_from_the_night_on_until_it_is_mended(house: House) -> None:
+    house.add("acme", "beta")
+    for slug in ("acme", "beta"):
+        house.drop(slug, "good.xml", GOOD)
+    house.asked_for()
+    for slug in ("acme", "beta"):
+        assert house.run("intake", slug).success
+    assert house.run("nightly_check").success
+
+    let_an_hour_pass(house)
+    raise_total(house, "acme", 1)
+    assert house.run("intake", "acme").success, "nothing changed that it should look at"
+    night = house.run("nightly_check")
+    assert not night.success
+    assert house.check_states("intake/validated_invoices", "totals_tie") == {"acme": "FAILED", "beta": "SUCCEEDED"}
+
+    result = house.run("intake", "acme")
+    assert not result.success
+    assert house.check_states("intake/validated_invoices", "totals_tie") == {"acme": "FAILED", "beta": "SUCCEEDED"}
+    raise_total(house, "acme", -1)
+    assert house.run("nightly_check").success
+    assert house.check_states("intake/validated_invoices", "totals_tie") == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
+
+
+def test_what_is_wrong_with_one_organization_or_stage_keeps_no_other_from_the_look(house: House) -> None:
+    shop = Shop(house)
+    shop.open("acme", "beta", "gamma")
+    house.break_organization("acme")
+    shop.ask("beta", shop.orders("beta", "1"))
+    assert house.run("invoicing", "beta").success
+    house.behind("update billing.invoice set amount_credited = 1, status = 'partially_paid'")
+    house.behind(
+        """insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
+           select id, repeat('a', 64), 1, 'lost.xml', 'inbox', 'x'
+           from organizations.organization where slug <> 'acme'"""
+    )
+    assert not house.run("nightly_check").success
+    assert house.check_states("intake/uploads", "every_upload_has_an_invoice") == {"beta": "FAILED", "gamma": "FAILED"}
+    assert house.check_states("billing/issued_invoices", "settlements_tie") == {"beta": "FAILED"}
+
+
+def test_what_one_night_is_too_short_for_is_first_in_the_next(house: House) -> None:
+    house.add("acme", "beta", "gamma")
+    assert outputs(house.run("nightly_check")) == {"organizations": 3, "left for the next night": 0}
+    house.behind(
+        """update organizations.checked_promise set all_checked_at = all_checked_at - interval '1 day'
+           where organization_id = :id""",
+        id=house.id_of("gamma"),
+    )
+    with house.database.engine.connect() as connection:
+        first, *others = connection.execute(text("select * from organizations.longest_unchecked()")).scalars()
+    assert (first, set(others)) == (house.id_of("gamma"), {house.id_of("acme"), house.id_of("beta")})
+
+
+@pytest.mark.slow
+def test_a_night_is_long_enough_to_look_at_10_000_organizations(lasting_house: House) -> None:
+    count = size(1_000, 10_000)
+    lasting_house.add_many(count)
+    started = time.monotonic()
+    found = outputs(lasting_house.run("nightly_check"))
+    seconds = time.monotonic() - started
+    print(f"{count} organizations in {seconds:.1f} s")
+    assert found == {"organizations": count, "left for the next night": 0}
+    assert seconds < 1_800 * count / 10_000
