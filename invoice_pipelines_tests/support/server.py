@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy import URL
 
 from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _ServerUser
 from invoice_pipelines.database.roles import APP, DAGSTER, OWNER, WEB
+from invoice_pipelines_tests.support.waiting import wait_for
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 REDIS = shutil.which("redis-server")
@@ -65,9 +65,8 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     with (server.folder / "pooler.log").open("wb") as log:
         process = user.spawn([str(PGBOUNCER), str(settings)], stdout=log, stderr=log)
     try:
-        while not _listens(folder / ".s.PGSQL.5432"):
-            assert process.poll() is None, (server.folder / "pooler.log").read_text()
-            time.sleep(0.02)
+        wait_for("the pooler", lambda: _listens(folder / ".s.PGSQL.5432") or process.poll() is not None)
+        assert process.poll() is None, (server.folder / "pooler.log").read_text()
         yield folder
     finally:
         process.terminate()
@@ -101,6 +100,13 @@ class PooledServer(DisposableServer):
         if self.pooler is None or database == "postgres" or database.startswith("template"):
             return url
         return url.set(query={"host": str(self.pooler)})
+
+
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
 
 
 def free_ports() -> dict[str, str]:

@@ -15,6 +15,7 @@ from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for
 
 
 class Psql:
@@ -230,8 +231,7 @@ def test_each_chunk_counts_at_once_and_what_is_ended_in_the_middle_loses_nothing
     with desk.scope() as holder:  # the third chunk waits for this order
         holder.execute(text("select from billing.sales_order where id = :id for update"), {"id": orders[25]})
         with Psql(server, desk).start(f"call process_bulk_invoice_job_sql('{job_id}', 10)") as process:
-            while not (waiting := waiting_for_a_lock(desk)):
-                time.sleep(0.01)
+            waiting = wait_for("the third chunk", lambda: waiting_for_a_lock(desk))
             assert desk.value("select successful_items from batch_job_queue where id = :id", id=job_id) == 20
             assert desk.one(single).status == "succeeded"
             desk.behind(f"select pg_terminate_backend({waiting[0]})")
@@ -259,14 +259,12 @@ def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: Embedde
     with desk.scope() as holder:
         holder.execute(text("select from billing.sales_order for update"))
         with Psql(server, desk).start(f"call process_bulk_invoice_job_sql('{job_id}', 10)") as process:
-            while not waiting_for_a_lock(desk):
-                time.sleep(0.01)
+            wait_for("the chunk", lambda: waiting_for_a_lock(desk))
             with ThreadPoolExecutor(1) as person:  # who waits for the chunk
                 cancelling = person.submit(
                     Psql(server, desk), f"update batch_job_queue set status = 'cancelled' where id = '{job_id}'"
                 )
-                while len(waiting_for_a_lock(desk)) < 2:
-                    time.sleep(0.01)
+                wait_for("the person", lambda: len(waiting_for_a_lock(desk)) == 2)
                 holder.rollback()
                 cancelling.result()
             assert process.stdout is not None
@@ -302,7 +300,7 @@ def test_a_very_large_job_in_one_call(server: EmbeddedServer, database: TestData
         highest = max(highest, private_memory(backend))
         if early == 0 and time.monotonic() - started > 5:
             early = highest
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two looks at its memory
     seconds = time.monotonic() - started
     print(f"{thousands},000 orders in {seconds:.1f} s, {early} MB after 5 s, {highest} MB at most")
     assert process.stdout.read().strip() == f"1|{thousands}000|0|0"

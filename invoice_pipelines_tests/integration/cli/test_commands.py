@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from invoice_pipelines_tests.support.intake.documents.ocr.drawn import INVOICE, 
 from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.terminal import PLACE, Terminal, one_line
+from invoice_pipelines_tests.support.waiting import wait_for
 
 COMMAND = [str(Path(sys.executable).parent / "invoice-pipelines")]
 EXAMPLES = PROJECT / "examples" / "nordwind-handel"
@@ -217,9 +217,11 @@ def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
         assert up.wait(timeout=90) in (0, 130)
     finally:
         up.kill()
-    time.sleep(0.5)
-    left = subprocess.run(["pgrep", "-fa", str(tmp_path)], capture_output=True, text=True, check=False).stdout
-    assert left == ""
+
+    def left() -> str:
+        return subprocess.run(["pgrep", "-fa", str(tmp_path)], capture_output=True, text=True, check=False).stdout
+
+    wait_for("the end of all its processes", lambda: left() == "", 10, instead=left)
 
 
 def test_a_worker_that_would_have_keys_or_files_of_its_own_does_not_start(nowhere):

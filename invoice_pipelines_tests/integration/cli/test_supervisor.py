@@ -14,6 +14,7 @@ import yaml
 from invoice_pipelines.cli import supervisor
 from invoice_pipelines.cli.supervisor import ServiceError, Services, prepare_home
 from invoice_pipelines.settings import Settings
+from invoice_pipelines_tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -27,11 +28,12 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servic
 
 def check_until(services: Services, condition: Callable[[], bool]) -> list[str]:
     happened: list[str] = []
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, happened
-        happened += services.check()
-        time.sleep(0.02)
+
+    def check() -> bool:
+        happened.extend(services.check())
+        return condition()
+
+    wait_for("what was to happen", check, 20, instead=lambda: happened)
     return happened
 
 

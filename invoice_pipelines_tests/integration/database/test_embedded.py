@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.support.programs import Program
+from invoice_pipelines_tests.support.waiting import wait_for
 
 HOLDER = """
 import sys, time
@@ -98,8 +98,7 @@ def test_a_pid_file_that_names_another_living_process_does_not_keep_the_server_d
     pid_file = server.data / "postmaster.pid"
     text = pid_file.read_text().splitlines()
     os.kill(int(text[0]), signal.SIGKILL)
-    while server.running():
-        time.sleep(0.05)
+    wait_for("its end", lambda: not server.running())
     pid_file.write_text("\n".join([str(os.getpid()), *text[1:]]) + "\n")
     server.acquire()
     assert server.running()

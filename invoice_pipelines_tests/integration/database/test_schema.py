@@ -27,6 +27,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import drop_database
 from invoice_pipelines_tests.integration.billing.conftest import open_desk
 from invoice_pipelines_tests.support.terminal import Terminal
+from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
 
 ASK = [str(Path(sys.executable).parent / "invoice-pipelines")]
 
@@ -219,8 +220,7 @@ def test_a_migration_names_who_is_in_its_way_and_lets_everybody_else_pass(databa
     migrating = threading.Thread(target=migrate_now)
     with open_transaction(database.owner_url, "lock table billing.invoice in row exclusive mode") as holder:
         migrating.start()
-        while not waited:
-            time.sleep(0.05)
+        wait_for("word of the wait", lambda: waited)
         assert f"process {holder.info.backend_pid} ('psql of anna', user postgres, idle in transaction" in waited[0]
         begun = time.monotonic()
         assert desk.one(desk.order()).status == "succeeded"
@@ -252,7 +252,8 @@ def test_a_command_waits_for_a_migration_under_way_and_then_works(database):
         ended: list[None] = []
         waiting = threading.Thread(target=lambda: ended.append(require_current(database.engine)))
         waiting.start()
-        time.sleep(0.1)
+        with database.superuser.connect() as connection:
+            wait_for_blocked(connection)
         assert not ended
         migrating.execute("update database.applied_functions set sha256 = %s", [schema.functions_sha256()])
         migrating.commit()

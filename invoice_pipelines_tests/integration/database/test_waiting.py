@@ -162,7 +162,7 @@ def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(shared_
 def test_a_transaction_of_ours_that_stands_still_is_ended(impatient):
     with impatient.connect() as connection:
         connection.execute(text("select 1"))
-        time.sleep(0.6)
+        time.sleep(0.6)  # PostgreSQL has no other clock
         with pytest.raises(DBAPIError) as ended:
             connection.execute(text("select 1"))
     assert "stood idle for too long" in explain(ended.value)

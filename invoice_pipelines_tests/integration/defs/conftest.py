@@ -44,6 +44,7 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.support.intake.inbox import let_files_lie
 
 EXAMPLES = PROJECT / "examples"
 GOOD = EXAMPLES / "nordwind-handel" / "polder-bloemen-20260214.xml"
@@ -93,6 +94,11 @@ class House:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
         return path
+
+    def let_files_lie(self, passed: timedelta) -> None:
+        """As if so much time had passed since the last look into the inboxes."""
+        with self.database.superuser.begin() as connection:
+            let_files_lie(connection, passed)
 
     def upload(self, slug: str, name: str, content: Path) -> str:
         """Stores and records a file without an inbox; returns the id of the upload."""

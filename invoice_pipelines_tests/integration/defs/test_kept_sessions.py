@@ -1,6 +1,5 @@
 """How Dagster's processes use PostgreSQL."""
 
-import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -11,6 +10,7 @@ from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
 
@@ -80,10 +80,7 @@ def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it
     work()
     assert len(sessions() - first) == 1
     lasting_house.instance.dispose()
-    patience = time.monotonic() + 30  # a session ends a little after it was told to
-    while sessions() and time.monotonic() < patience:
-        time.sleep(0.02)
-    assert sessions() == set()
+    wait_for("the end of its sessions, a little after they were told to", lambda: not sessions(), 30)
     admin.dispose()
 
 

@@ -52,7 +52,7 @@ def test_who_reads_on_all_the_time_misses_nothing_and_sees_nothing_twice(desk: O
     committed: list[str] = []
     lock = threading.Lock()
 
-    def write(seed: int) -> None:
+    def write(seed: int) -> None:  # transactions that overlap, for different times
         dice = random.Random(seed)
         for _ in range(20):
             with desk.engine.connect() as connection:

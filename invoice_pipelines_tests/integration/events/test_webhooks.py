@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,6 +53,7 @@ from invoice_pipelines_tests.support.billing.shop import Shop
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 from invoice_pipelines_tests.support.programs import Program
 from invoice_pipelines_tests.support.receiver import Receiver, Reply
+from invoice_pipelines_tests.support.waiting import wait_for
 
 TIME_BOX = timedelta(minutes=2)
 
@@ -439,23 +438,16 @@ def test_a_worker_that_is_killed_after_the_post_leaves_it_to_be_posted_again_wit
     office.change()
     url = office.desk.url.render_as_string(hide_password=False)
     worker = Program(WORKER, url, office.context.slug, office.settings.home)
-    wait_until(lambda: receiver.got)
+    wait_for("the post", lambda: receiver.got)
     worker.kill()
     worker.wait()
     assert office.deliver().delivered == 0, "somebody holds it, as far as anyone knows"
-    wait_until(lambda: office.deliver().delivered)  # once the lease has run out
+    wait_for("the end of the lease", lambda: office.deliver().delivered)
     first, second = receiver.got
     assert (first.id, first.body) == (second.id, second.body)
     dead, alive = office.attempts(office.deliveries[0])
     assert (dead.duration_seconds, dead.status_code) == (None, None)
     assert alive.status_code == 200
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_two_runs_at_once_tell_each_event_once(office: Office, receiver: Receiver) -> None:

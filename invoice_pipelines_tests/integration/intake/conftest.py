@@ -28,6 +28,7 @@ from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization, find_organization
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.support.intake.inbox import let_files_lie
 
 AT_ONCE = timedelta(0)
 
@@ -107,6 +108,11 @@ class Desk:
         found = files_by_organization(root_path(str(self.inbox.parent)))
         with self.scope() as connection:
             sight(connection, found.get(self.slug, []), settle)
+
+    def let_files_lie(self, passed: timedelta) -> None:
+        """As if so much time had passed since the last look into the inbox."""
+        with self.scope() as connection:
+            let_files_lie(connection, passed)
 
     def take(self, **changes: Any) -> IntakeReport:
         """Looks into the inbox and takes what is ready."""

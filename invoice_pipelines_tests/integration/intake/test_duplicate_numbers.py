@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -16,6 +15,7 @@ from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.validating import validate_handler
 from invoice_pipelines.work import Chunk, Item, Outcome
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 TODAY = date(2026, 5, 1)
 
@@ -93,7 +93,7 @@ def test_of_two_that_are_validated_at_once_by_two_workers_one_passes(desk: Desk)
         # What has other numbers does not wait for this transaction.
         with desk.scope() as another:
             validate(desk, another, others[1].id, others[2].id)
-        time.sleep(0.5)
+        wait_for_blocked(connection)
     worker.join(timeout=30)
     assert {desk.status(other.id) for other in others} == {"VALIDATED"}
     assert sorted([desk.status(first.id), desk.status(second.id)]) == ["FAILED", "VALIDATED"]

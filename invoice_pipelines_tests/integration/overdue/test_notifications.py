@@ -22,6 +22,7 @@ from invoice_pipelines.overdue import (
 )
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import GROSS, Desk, open_desk
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 @pytest.fixture
@@ -194,7 +195,8 @@ def test_no_payment_comes_between_the_question_and_the_sending(desk: Desk) -> No
     with desk.scope() as connection:
         assert len(still_due(connection, [desk.one().id])) == 1
         payment.start()
-        assert not paid.wait(0.3), "the payment waits for the sender"
+        wait_for_blocked(connection)
+        assert not paid.is_set(), "the payment waits for the sender"
     payment.join(10)
     assert paid.is_set()
     assert ask(desk, desk.one().id) == []

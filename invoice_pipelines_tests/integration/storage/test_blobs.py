@@ -27,6 +27,7 @@ from invoice_pipelines.storage import (
     write_file_atomically,
 )
 from invoice_pipelines_tests.support.programs import Program
+from invoice_pipelines_tests.support.waiting import wait_for
 
 ORGANIZATION = UUID("6f0c9b0e-6a55-4f0e-9b43-0d3a5d1f8c11")
 LIMIT = 1 << 20
@@ -180,7 +181,7 @@ def test_a_process_killed_while_it_stores_leaves_only_whole_blobs(tmp_path: Path
     for attempt in range(3):
         worker = Program(STORE_MANY, tmp_path, ORGANIZATION, 1_000_000)
         assert worker.stdout.readline() == "ready\n"
-        time.sleep(0.05 + attempt * 0.02)
+        wait_for("blobs", lambda attempt=attempt: len(files_below(tmp_path)) > 3 * attempt, 20)
         worker.kill()
         worker.communicate()
     root = root_path(str(tmp_path))

@@ -49,7 +49,7 @@ def ask_for_job(caller: Caller, body: NewJob) -> JobAccepted:
 
     def ask(at: At) -> JobAccepted:
         job_id = create_job(at.connection, KIND, body.subjects, created_by=at.entry.actor)
-        time.sleep(body.pause)
+        time.sleep(body.pause)  # so that others come meanwhile
         if "unlucky" in body.subjects:
             raise ZeroDivisionError("a secret")
         return JobAccepted(

@@ -8,8 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from invoice_pipelines_tests.integration.intake.conftest import open_desk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
 from invoice_pipelines_tests.support.server import REDIS
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import open_tenant
 
 MONITORING = PROJECT / "deploy" / "monitoring"
@@ -267,7 +267,7 @@ def test_a_part_that_hangs_holds_up_no_other_and_no_scrape(
         during = scrape()  # not found in time, so that those of before are told, and how old they are
         assert during["figures_age_seconds",] > 0.2
         assert ("runs_unfinished", "bulk", "queued") in during
-    wait_for(lambda: scrape()["figures_up", "queues"] == 1)
+    wait_for("the figures", lambda: scrape()["figures_up", "queues"] == 1)
 
 
 def test_without_any_database_figures_are_few_and_at_once(tmp_path: Path) -> None:
@@ -360,7 +360,9 @@ def test_a_worker_is_told_of_while_it_takes_runs(
     }
     worker = Program(COMMAND_LINE, "worker", "--processes", "2", "--same-machine", environment=environment)
     try:
-        wait_for(lambda: scrape()["workers", "express"] == 1 and scrape()["worker_processes", "bulk"] == 2)
+        wait_for(
+            "the workers", lambda: scrape()["workers", "express"] == 1 and scrape()["worker_processes", "bulk"] == 2
+        )
         os.kill(worker.pid, signal.SIGTERM)
         worker.wait()
         assert scrape()["workers", "express"] == 0
@@ -370,10 +372,3 @@ def test_a_worker_is_told_of_while_it_takes_runs(
         worker.kill()
         queue.kill()
         queue.wait()
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
 
 import httpx
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine
 
@@ -26,7 +24,8 @@ from invoice_pipelines.web.serving import running, server_of
 from invoice_pipelines.work import create_job
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program, run
-from invoice_pipelines_tests.support.server import free_ports
+from invoice_pipelines_tests.support.server import free_ports, listens
+from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
 from invoice_pipelines_tests.support.web import Site, open_tenant, problem_of
 
 get = partial(httpx.get, verify=False)
@@ -111,14 +110,12 @@ def program(database: TestDatabase, home: Path) -> Iterator[tuple[Program, str, 
 
 
 def wait_until_ready(health: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if get(f"{health}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail("not ready in a minute")
+    def is_ready() -> bool:
+        with suppress(httpx.TransportError):
+            return get(f"{health}/health/ready").status_code == 200
+        return False
+
+    wait_for("that it is ready", is_ready, 60)
 
 
 def test_the_program_serves_until_it_is_told_to_stop_and_ends_what_it_began(
@@ -139,9 +136,9 @@ def test_the_program_serves_until_it_is_told_to_stop_and_ends_what_it_began(
             connection.exec_driver_sql("lock table work.batch_job in access exclusive mode")
             slow = Thread(target=lambda: answers.append(get(path, headers=headers, timeout=30)))
             slow.start()
-            time.sleep(0.5)
+            wait_for_blocked(connection)
             os.kill(process.pid, signal.SIGTERM)
-            time.sleep(0.5)
+            wait_for("that it takes no more requests", lambda: not listens(int(api.rpartition(":")[2])))
             os.kill(process.pid, 0)  # it is there
         slow.join(30)
         assert answers[0].status_code == 200

@@ -70,7 +70,7 @@ def test_a_file_of_somebody_who_may_not_send_it_is_not_read(site: Site) -> None:
                 nonlocal taken
                 for piece in pieces(4 * 2**20):
                     taken += len(piece)
-                    time.sleep(0.005)
+                    time.sleep(0.005)  # so that the answer comes before the end, if it does not wait for it
                     yield piece
 
             headers = {"Content-Type": "multipart/form-data; boundary=x"}

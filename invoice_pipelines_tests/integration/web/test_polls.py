@@ -63,7 +63,7 @@ def ask_at_once(site: Site, secrets: list[str], query: str = "") -> list[httpx.R
 
     with ThreadPoolExecutor(len(secrets)) as pool:
         answers = [pool.submit(ask, secret) for secret in secrets]
-        Event().wait(1.5)
+        Event().wait(1.5)  # until all wait, of which nothing tells outside of the web
         may_go_on.set()
         return [answer.result() for answer in answers]
 

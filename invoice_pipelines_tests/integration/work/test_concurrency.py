@@ -60,7 +60,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk
     def put(chance):
         with desk.scope() as connection:
             enqueue(connection, KIND, chance.sample(SUBJECTS, 8))
-            time.sleep(0.01)
+            time.sleep(0.01)  # between changes, so that those who work come to something
 
     def ask(chance):
         with desk.scope() as connection:
@@ -72,7 +72,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk
                 retry_failed(connection, chance.choice(jobs), requested_by="bert")
         except JobCancelled:
             pass
-        time.sleep(0.02)
+        time.sleep(0.02)  # as above
 
     def disturb(chance):
         if chance.random() < 0.3:
@@ -80,7 +80,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk
         desk.let_pauses_pass()
         with desk.engine.begin() as connection:
             cleanup_stuck(connection, timedelta(0))
-        time.sleep(0.02)
+        time.sleep(0.02)  # as above
 
     threads = [repeatedly(act, seed) for seed, act in enumerate([work, work, work, put, put, ask, disturb])]
     for thread in threads:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,20 +21,13 @@ from invoice_pipelines.work import (
 from invoice_pipelines.work.failures import without_secrets
 from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
 from invoice_pipelines_tests.integration.work.effects import leave_effects
-from invoice_pipelines_tests.support.clock import HandClock
+from invoice_pipelines_tests.support.waiting import HandClock, wait_for
 
 
 def lease_of(desk: Desk) -> datetime:
     """Until when what is in work is kept."""
     statement = "select min(lease_expires_at) from work.batch_item where status = 'processing'"
     return desk.rows(statement)[0][0]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def numbers(count: int) -> list[str]:
@@ -207,7 +199,7 @@ def test_a_long_chunk_stays_with_its_worker(desk):
         for _ in range(4):
             runs_out = lease_of(desk)
             clock.advance(LEASE.total_seconds() / 3)
-            wait_until(lambda runs_out=runs_out: lease_of(desk) > runs_out)
+            wait_for("another lease", lambda runs_out=runs_out: lease_of(desk) > runs_out)
             others.append(desk.run())
         return leave_effects(connection, chunk)
 
@@ -240,7 +232,7 @@ def test_a_transaction_of_a_long_chunk_is_not_taken_for_one_that_stands_still(de
     def long(connection, chunk):
         connection.execute(text("set local idle_in_transaction_session_timeout = '400ms'"))
         for _ in range(4):
-            time.sleep(0.2)
+            time.sleep(0.2)  # PostgreSQL has no other clock
             clock.advance(LEASE.total_seconds() / 3)
             chunk.check()
         return leave_effects(connection, chunk)
@@ -303,7 +295,7 @@ def test_a_chunk_that_is_done_one_by_one_keeps_its_lease(desk):
             raise ConnectionError
         runs_out = lease_of(desk)
         clock.advance(LEASE.total_seconds() / 3)
-        wait_until(lambda: lease_of(desk) > runs_out)
+        wait_for("another lease", lambda: lease_of(desk) > runs_out)
         with desk.scope() as other:
             assert return_expired(other) == 0
         return leave_effects(connection, chunk)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +25,7 @@ from invoice_pipelines.work import (
 from invoice_pipelines_tests.integration.work.conftest import LEASE, lock_as_a_claim_does
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import example_count
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 def subjects(claimed) -> list[str]:
@@ -145,8 +145,7 @@ def test_a_lease_that_is_extended_by_two_at_once_is_not_lost(desk):
         with desk.scope() as keeper:
             keep(keeper, claimed, LEASE)
             extending = thread.submit(extend, desk, claimed)
-            while not desk.rows("select from pg_locks where not granted") and not extending.done():
-                time.sleep(0.01)
+            wait_for_blocked(keeper)
         assert extending.result() == 2
 
 
@@ -274,8 +273,7 @@ def test_an_outcome_waits_for_items_before_it_holds_any_or_their_job(desk):
         with desk.scope() as late:
             lock_as_a_claim_does(late, "a")
             ending = thread.submit(desk.end, claimed, Succeeded(), Failed("BUSY", "busy", retry=True))
-            while not desk.rows("select from pg_locks where not granted") and not ending.done():
-                time.sleep(0.01)
+            wait_for_blocked(late)
             lock_as_a_claim_does(late, "b")
             late.execute(LOCK_JOB, {"job": job_id})
         assert ending.result() == (ItemStatus.SUCCEEDED, ItemStatus.PENDING)

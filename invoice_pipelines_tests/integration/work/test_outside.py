@@ -15,7 +15,7 @@ from invoice_pipelines.work.outside import SOON, Entry, do_entries
 from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
 from invoice_pipelines_tests.integration.work.effects import KIND, leave_effects
 from invoice_pipelines_tests.integration.work.test_run import database_error
-from invoice_pipelines_tests.support.clock import HandClock
+from invoice_pipelines_tests.support.waiting import HandClock
 
 OTHER = "other"
 

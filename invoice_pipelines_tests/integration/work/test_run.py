@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from invoice_pipelines.work import Failed, Later, Progress, Report, Run, Succeeded
 from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
 from invoice_pipelines_tests.integration.work.effects import KIND
-from invoice_pipelines_tests.integration.work.test_drain import wait_until
-from invoice_pipelines_tests.support.clock import HandClock
+from invoice_pipelines_tests.support.waiting import HandClock, wait_for
 
 BEAT = LEASE.total_seconds() / 3
 
@@ -150,10 +149,10 @@ def test_what_is_held_is_kept_until_it_is_let_go(desk):
         clock.advance(BEAT - 1)
         assert kept.extended == 0
         clock.advance(1)
-        wait_until(lambda: kept.extended == let_go.extended == broken.extended == 1)
+        wait_for("another lease", lambda: kept.extended == let_go.extended == broken.extended == 1)
         run.let_go(let_go)
         clock.advance(BEAT)
-        wait_until(lambda: kept.extended == broken.extended == 2)
+        wait_for("another lease", lambda: kept.extended == broken.extended == 2)
         yield
 
     run.work(worker)
@@ -173,9 +172,11 @@ def test_what_a_hanging_step_holds_is_taken_up_by_another_run(desk):
             hanging.hold(watched)
             for extended in (1, 2, 3):
                 clock.advance(20 * 60)
-                wait_until(lambda extended=extended: watched.extended == extended)
+                wait_for("another lease", lambda extended=extended: watched.extended == extended)
             clock.advance(20 * 60)
-            wait_until(lambda: not any(thread.name == "keeper of leases" for thread in threading.enumerate()))
+            wait_for(
+                "another lease", lambda: not any(thread.name == "keeper of leases" for thread in threading.enumerate())
+            )
             desk.let_leases_expire()
             taken = run_of(desk).claim(KIND, 1, max_attempts=3)
             assert taken is not None

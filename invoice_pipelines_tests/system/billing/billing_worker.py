@@ -39,7 +39,7 @@ def work(url: str, slug: str) -> None:
             organization = OrganizationContext.of(create_app_engine(url), slug, load_settings(), "test")
             while True:
                 process_jobs(organization, chunk_size=CHUNK)
-                time.sleep(0.01)
+                time.sleep(0.01)  # between two looks
         except DBAPIError:
             time.sleep(0.05)  # PostgreSQL was killed, too; it will be back
 

@@ -18,7 +18,8 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import open_desk
 from invoice_pipelines_tests.support.sizes import only_at_full_size, size
-from invoice_pipelines_tests.system.intake.test_killed_runs import QUICK, run_processes, wait_for
+from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.system.intake.test_killed_runs import QUICK, run_processes
 
 ORDERS = size(12_000, 40_000)
 KILLS = size(2, 4)
@@ -49,7 +50,7 @@ def test_a_job_whose_runs_are_killed_ends_with_one_invoice_for_each_order(tmp_pa
         for kill in range(KILLS):
             share = ORDERS * kill // KILLS
             wait_for("work", lambda share=share: desk.job(job_id).processed_items > share, 60)
-            time.sleep(moments.uniform(0, 0.4))
+            time.sleep(moments.uniform(0, 0.4))  # to be killed at any moment
             runs = run_processes(installation.pid)
             assert runs, "nothing was left to be killed"
             for run in runs:

@@ -7,10 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,13 +16,7 @@ import pytest
 
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import free_ports
-
-
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.3)
+from invoice_pipelines_tests.support.waiting import wait_for
 
 
 def children(parent: int) -> dict[str, int]:

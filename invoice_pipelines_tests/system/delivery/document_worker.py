@@ -46,7 +46,7 @@ def work(url: str, slug: str, home: Path) -> None:
             context = OrganizationContext.of(engine, slug, settings, "worker")
             while True:
                 make_documents(context, time_box=timedelta(days=1))
-                time.sleep(0.1)
+                time.sleep(0.1)  # between two looks
         except DBAPIError:
             time.sleep(0.05)  # PostgreSQL was killed, too; it will be back
 

@@ -46,8 +46,8 @@ def work(url: str, settings: Settings, slug: str) -> None:
         try:
             send_messages(context, time_box=timedelta(seconds=5))
         except DBAPIError:
-            time.sleep(0.05)
-        time.sleep(0.05)
+            time.sleep(0.05)  # for a server that was just killed
+        time.sleep(0.05)  # between two looks
     os._exit(0)
 
 

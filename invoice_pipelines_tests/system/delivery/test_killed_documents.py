@@ -17,6 +17,7 @@ from invoice_pipelines.delivery.documents.rows import changed_documents
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.workers import worker_maker
 
 DOCUMENTS = 150
@@ -40,15 +41,12 @@ def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatab
         for kill in range(kills):
             if kill % 2 == 0:
                 jobs.append(press.ask(press.shop.issue(*[{}] * DOCUMENTS), combined=True))
-            time.sleep(moments.uniform(0.2, 2.5))
+            time.sleep(moments.uniform(0.2, 2.5))  # to be killed at any moment
             in_work += left(press) > 0
             victim = moments.randrange(2)
             os.kill(workers[victim], signal.SIGKILL)
             workers[victim] = start_worker()
-        deadline = time.monotonic() + 120
-        while left(press) > 0:
-            assert time.monotonic() < deadline, "it did not come to an end"
-            time.sleep(0.1)
+        wait_for("the end", lambda: left(press) == 0)
 
     assert in_work > kills / 2, "the kills hit work in progress"
     assert set(map(tuple, press.versions().values())) == {(1,)}
@@ -61,12 +59,13 @@ def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatab
     for job_id in jobs:
         job = press.job(job_id)
         assert (job.status, job.failed_items, job.processed_items) == ("completed", 0, DOCUMENTS)
-    assert not left_behind(), "the processes of killed workers end by themselves"
+    wait_for(
+        "that the processes of killed workers end by themselves", lambda: not left_behind(), 20, instead=left_behind
+    )
 
 
 def left_behind() -> list[str]:
-    """Processes that make documents and whose parent is gone, a moment after the last kill."""
-    time.sleep(1)
+    """Processes that make documents and whose parent is gone."""
     found = []
     for status in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):

@@ -25,6 +25,7 @@ from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFaul
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, open_post, stored_settings
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
@@ -93,24 +94,30 @@ def killed_at_random(post: Post, folder: Path, seed: int, in_doubt: int = 0) -> 
     with senders(post, folder) as start:
         running = [start(), start()]
         for _ in range(KILLS):
-            time.sleep(moments.uniform(0.1, 1.0))
+            time.sleep(moments.uniform(0.1, 1.0))  # to be killed at any moment
             victim = moments.randrange(2)
             os.kill(running[victim], signal.SIGKILL)
             running[victim] = start()
             post.due_now()
-        deadline = time.monotonic() + SETTLES_WITHIN
-        while sum(outcome == "unknown" for _, outcome, _ in post.attempts()) < in_doubt:
-            assert time.monotonic() < deadline, post.attempts()
-            time.sleep(0.1)
+        wait_for(
+            "enough in doubt",
+            lambda: sum(outcome == "unknown" for _, outcome, _ in post.attempts()) >= in_doubt,
+            SETTLES_WITHIN,
+            instead=post.attempts,
+        )
         post.mail.faults.clear()
         post.twilio.faults.clear()
-        deadline = time.monotonic() + SETTLES_WITHIN
-        while any(item.status in ("pending", "processing") for item in post.items()):
-            assert time.monotonic() < deadline, Counter(
-                (item.status, item.error_code, item.error_message) for item in post.items()
-            )
+
+        def all_ended() -> bool:
             post.due_now()
-            time.sleep(0.3)
+            return not any(item.status in ("pending", "processing") for item in post.items())
+
+        wait_for(
+            "the end of all",
+            all_ended,
+            SETTLES_WITHIN,
+            instead=lambda: Counter((item.status, item.error_code, item.error_message) for item in post.items()),
+        )
         for process in running:
             os.kill(process, signal.SIGKILL)
 

@@ -12,8 +12,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
@@ -25,6 +27,7 @@ from invoice_pipelines.database.access import database_urls
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.intake.documents import (
     Dropped,
     assert_all_came_out_right,
@@ -77,29 +80,24 @@ def kill(pid: int) -> bool:
     return True
 
 
-def wait_for(what: str, condition, seconds: float, state=lambda: ""):
-    """The first true answer of the condition; a PostgreSQL that is just being restarted is no answer.
-
-    `state` says what there is instead when it does not come.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if answer := condition():
-                return answer
-        except DBAPIError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"{what}: not within {seconds} s {state()}")
+T = TypeVar("T")
 
 
-def wait_a_while(condition, seconds: float) -> None:
-    """Until the condition is true, or for so long."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def answered(condition: Callable[[], T]) -> Callable[[], T | None]:
+    """The condition, where a PostgreSQL that is just being restarted is no answer."""
+
+    def ask() -> T | None:
         with suppress(DBAPIError):
-            if condition():
-                return
+            return condition()
+        return None
+
+    return ask
+
+
+def wait_a_while(condition: Callable[[], object], seconds: float) -> None:
+    """Until the condition is true, which it is for a moment alone, or for so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not answered(condition)():
         time.sleep(0.02)
 
 
@@ -203,11 +201,13 @@ def test_kills_of_runs_and_of_postgresql_lose_and_double_nothing(tmp_path: Path)
             drop(home / "inbox" / slug, waiting[slug])
             wait_for(
                 f"the end of {slug}",
-                lambda organization_id=organization_id, slug=slug: is_quiet(engine, organization_id, dropped[slug]),
+                answered(
+                    lambda organization_id=organization_id, slug=slug: is_quiet(engine, organization_id, dropped[slug])
+                ),
                 300,
-                lambda organization_id=organization_id: unfinished(engine, dagster, organization_id),
+                instead=lambda organization_id=organization_id: unfinished(engine, dagster, organization_id),
             )
-        wait_for("the end of all runs", lambda: open_runs(dagster) == 0, 60)
+        wait_for("the end of all runs", answered(lambda: open_runs(dagster) == 0), 60)
         for slug, organization_id in organizations.items():
             assert_all_came_out_right(engine, organization_id, dropped[slug], home / "inbox" / slug, home / "exports")
         assert killed["postgresql"] >= KILLS // 4

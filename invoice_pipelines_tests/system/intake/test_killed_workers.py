@@ -13,6 +13,7 @@ import pytest
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.conftest import kill_postgresql
 from invoice_pipelines_tests.system.intake.documents import (
     assert_all_came_out_right,
@@ -44,17 +45,14 @@ def test_killed_workers_and_a_killed_postgresql_lose_and_double_nothing(
         for kill in range(KILLS):
             for file in [waiting.pop() for _ in range(len(waiting) // (KILLS - kill))]:
                 (inbox / file.name).write_bytes(file.data)
-            time.sleep(moments.uniform(0.1, 1.2))
+            time.sleep(moments.uniform(0.1, 1.2))  # to be killed at any moment
             if kill % 5 == 3:
                 kill_postgresql(own_server)
                 if moments.random() < 0.5:
                     continue  # the worker has to live through it
             os.kill(worker, signal.SIGKILL)
             worker = start_worker()
-        deadline = time.monotonic() + 60
-        while not is_quiet(engine, organization_id, dropped):
-            assert time.monotonic() < deadline, "it did not come to an end"
-            time.sleep(0.2)
+        wait_for("the end", lambda: is_quiet(engine, organization_id, dropped), 60)
     assert_all_came_out_right(engine, organization_id, dropped, inbox, exports)
     assert interrupted_items(engine, organization_id) > 0, "the kills hit work in progress"
     engine.dispose()

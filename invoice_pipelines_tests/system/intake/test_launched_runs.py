@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import free_ports
+from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
 
 DOCUMENT = PROJECT / "examples/nordwind-handel/polder-bloemen-20260214.xml"
 COMMAND = Path(sys.executable).parent / "invoice-pipelines"
@@ -71,13 +71,6 @@ class Installation:
         found = self.ask("WEBSERVER", "/graphql", body, **{"Content-Type": "application/json"})
         return list(found["data"]["runsOrError"]["results"])
 
-    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 120) -> float:
-        started = time.monotonic()
-        while not condition():
-            assert time.monotonic() - started < seconds, what
-            time.sleep(0.2)
-        return time.monotonic() - started
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -87,7 +80,7 @@ def test_an_upload_begins_its_own_run_and_no_empty_one_follows(tmp_path: Path) -
     with (tmp_path / "told").open("wb") as told:
         up = subprocess.Popen([COMMAND, "up"], env=here.environment, cwd=PROJECT, stdout=told, stderr=told)
         try:
-            here.wait("all has started", lambda: "Ctrl-C" in (tmp_path / "told").read_text(), 240)
+            wait_for("all has started", lambda: "Ctrl-C" in (tmp_path / "told").read_text(), 240)
             here.say("organizations", "add", "acme", "--name", "Acme", *ABROAD)
             here.rows("update organizations.organization set created_at = now() - interval '1 hour'")
             made = here.say("tokens", "add", "program", "--scope", "intake:write", "--organization", "acme")
@@ -96,21 +89,21 @@ def test_an_upload_begins_its_own_run_and_no_empty_one_follows(tmp_path: Path) -
 
             (tmp_path / "cli.xml").write_bytes(DOCUMENT.read_bytes())
             here.say("upload", str(tmp_path / "cli.xml"), "--organization", "acme")
-            by_hand = here.wait("read", lambda: here.open_invoices() == 0)
-            time.sleep(12)
+            by_hand = seconds_until("read", lambda: here.open_invoices() == 0)
+            time.sleep(12)  # in which sensors would have asked for a run of their own
             assert by_sensors(here.runs()) == [False]
 
             here.upload(1)
-            by_api = here.wait("read", lambda: here.open_invoices() == 0)
-            time.sleep(12)
+            by_api = seconds_until("read", lambda: here.open_invoices() == 0)
+            time.sleep(12)  # as above
             assert by_sensors(here.runs()) == [False, False]
             assert not any(map(is_empty, here.runs()))
 
             for number in range(2, 12):
                 here.upload(number)
-            many = here.wait("read", lambda: here.open_invoices() == 0)
-            time.sleep(12)
-            here.wait("ended", lambda: {run["status"] for run in here.runs()} == {"SUCCESS"})
+            many = seconds_until("read", lambda: here.open_invoices() == 0)
+            time.sleep(12)  # as above
+            wait_for("ended", lambda: {run["status"] for run in here.runs()} == {"SUCCESS"})
             runs = here.runs()
             print(f"read after {by_hand:.1f} s, {by_api:.1f} s, ten after {many:.1f} s in {len(runs) - 2} runs")
             assert by_sensors(runs) == [False] * len(runs)

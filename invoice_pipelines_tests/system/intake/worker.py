@@ -58,7 +58,7 @@ def work(url: str, home: str, slug: str) -> None:
                 parse_uploads(intake)
                 validate_invoices(intake)
                 export_invoices(intake)
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two looks
         except DBAPIError:
             time.sleep(0.1)  # PostgreSQL was killed, too; it will be back
 

@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +25,7 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk
 from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
+from invoice_pipelines_tests.support.waiting import wait_for
 
 BACKFILL = """mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -104,15 +104,6 @@ def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
         superuser.dispose()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=90)
-
-
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 200) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.5)
-    return pytest.fail(f"{what}: not within {seconds} s")
 
 
 @only_at_full_size

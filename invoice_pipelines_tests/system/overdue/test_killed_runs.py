@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from invoice_pipelines.overdue import AlreadyRunning, ExecutionReport
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.workers import worker_maker
 
 BATCH_SIZE = 5
@@ -45,13 +47,13 @@ def start_run(busy_desk: Desk) -> Iterator[Callable[[], int]]:
 
 def run_when_free(desk: Desk) -> ExecutionReport:
     """The server needs a moment to see that the process with the lock is dead."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
+
+    def run() -> ExecutionReport | None:
+        with suppress(AlreadyRunning):
             return desk.run(batch_size=1000)
-        except AlreadyRunning:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        return None
+
+    return wait_for("a free run", run, 10)
 
 
 @pytest.mark.slow
@@ -65,10 +67,8 @@ def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
         known = len(desk.log_rows())
         worker = start_run()
         if moments.random() < 0.8:  # the others may be killed before they have opened their row
-            deadline = time.monotonic() + 10
-            while len(desk.log_rows()) == known and time.monotonic() < deadline:
-                time.sleep(0.005)
-        time.sleep(moments.uniform(0, 0.15))
+            wait_for("its row", lambda known=known: len(desk.log_rows()) > known, 10)
+        time.sleep(moments.uniform(0, 0.15))  # to be killed at any moment
         os.kill(worker, signal.SIGKILL)
     last = run_when_free(desk)
     assert last.status == "SUCCESS"

@@ -54,8 +54,8 @@ def work(url: str, settings: Settings, organizations: list[UUID]) -> None:
                 for entity in KINDS if len(organizations) == 1 else [EntityType.INVOICE]:
                     push(engine, settings, organization_id, entity, limits=QUICK, time_box=timedelta(seconds=2))
             except (QuickBooksError, Fault, DBAPIError):
-                time.sleep(0.05)
-        time.sleep(0.02)
+                time.sleep(0.05)  # for what is just not to be had
+        time.sleep(0.02)  # between two looks
     os._exit(0)
 
 

@@ -14,7 +14,8 @@ from invoice_pipelines.settings import PREFIX
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
-from invoice_pipelines_tests.system.overdue.test_daemon import BACKFILL, RUNS, running, wait_for
+from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.system.overdue.test_daemon import BACKFILL, RUNS, running
 
 REALMS = {"acme": "9130001", "beta": "9130002"}
 

@@ -21,6 +21,7 @@ from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, line, open_house
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
@@ -44,13 +45,6 @@ def workers(house: House, folder: Path, organizations: list[UUID]) -> Iterator[C
     file.write_text(json.dumps(plain | {"lease_seconds": "5"}))
     with worker_maker("quickbooks.push_worker", house.desk.url, file, *organizations) as start:
         yield start
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def open_entries(house: House) -> int:
@@ -85,7 +79,7 @@ def test_killed_workers_lose_and_double_no_invoice_and_no_edit(
     with workers(house, tmp_path, [house.desk.organization_id]) as start:
         running = [start(), start()]
         for kill in range(KILLS):
-            time.sleep(moments.uniform(0.05, 1.0))
+            time.sleep(moments.uniform(0.05, 1.0))  # to be killed at any moment
             house.there.edit("Customer", there[kill]["Id"], PrimaryPhone={"FreeFormNumber": f"{kill}"})
             house.desk.rows(
                 "update billing.customer set email = :e where customer_number = :n",

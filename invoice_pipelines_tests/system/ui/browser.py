@@ -15,7 +15,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from invoice_pipelines_tests.support.desk.visitors import CHROMIUM
-from invoice_pipelines_tests.system.overdue.test_daemon import wait_for
+from invoice_pipelines_tests.support.waiting import wait_for
 
 PLACE = """(async () => {
     const [css, text] = %s;

@@ -12,7 +12,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.sizes import only_at_full_size
-from invoice_pipelines_tests.system.overdue.test_daemon import running, wait_for
+from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.system.overdue.test_daemon import running
 from invoice_pipelines_tests.system.ui.browser import CHROMIUM, browsing
 
 CUSTOMER = {"customer_number": "1", "name": "Müller GmbH", "country_code": "DE"}

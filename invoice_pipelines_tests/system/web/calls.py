@@ -125,7 +125,7 @@ def steady_load(
                 due += 1 / rate
             if mine > began + seconds:
                 break
-            time.sleep(max(mine - time.monotonic(), 0))
+            time.sleep(max(mine - time.monotonic(), 0))  # so many calls a second, however long answers take
             answer = call(program)
             with lock:
                 figures.add(time.monotonic() - mine, answer.status)

@@ -22,6 +22,8 @@ from invoice_pipelines.organizations import Address
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
+from invoice_pipelines_tests.support.server import listens
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import Tenant, open_tenant
 
 WITHOUT_LIMITS = {
@@ -65,10 +67,7 @@ class WebProcess:
         self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while self.health("ready") != 200 or not self._listens():
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
+        wait_for("the web", lambda: self.health("ready") == 200 and self.listens(), seconds, instead=self.log)
 
     def health(self, of: str) -> int:
         """The status of /health/live or /health/ready; 0 where nobody answers."""
@@ -106,9 +105,8 @@ class WebProcess:
         assert self.program is not None
         return self.program
 
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+    def listens(self) -> bool:
+        return listens(self.port)
 
 
 @dataclass(frozen=True)

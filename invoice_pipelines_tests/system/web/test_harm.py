@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.web.api.intake.receiving import SECONDS_OF_PATIENCE
 from invoice_pipelines.web.serving import SECONDS_FOR_HEAD
 from invoice_pipelines_tests.support.sizes import only_at_full_size
+from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
 from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
 from invoice_pipelines_tests.system.web.process import Installation, installation
 
@@ -54,22 +55,22 @@ def begun_body(site: Installation, to: str) -> bytes:
 
 
 @contextmanager
-def locked(site: Installation, table: str) -> Iterator[None]:
+def locked(site: Installation, table: str) -> Iterator[Connection]:
     """Somebody at a database shell who went for lunch in the middle of a transaction."""
     with site.database.superuser.connect() as connection, connection.begin() as transaction:
         connection.execute(text(f"lock table {table} in access exclusive mode"))
-        yield
+        yield connection
         transaction.rollback()
 
 
 def test_what_waits_for_a_lock_in_vain_is_told_to_come_again_and_others_go_on(site: Installation) -> None:
     waiting: list[Answer] = []
     others: list[float] = []
-    with locked(site, "billing.customer"):
+    with locked(site, "billing.customer") as connection:
         stuck = [threading.Thread(target=lambda: waiting.append(customers(site))) for _ in range(40)]
         for thread in stuck:
             thread.start()
-        time.sleep(0.3)
+        wait_for_blocked(connection)
         for _ in range(10):
             began = time.monotonic()
             assert operations(site).status == 200
@@ -180,23 +181,20 @@ def test_who_leaves_without_waiting_for_the_answer_leaves_no_session_behind(site
             """select count(*) from pg_stat_activity
                where application_name = 'invoice_pipelines_web' and xact_start is not null"""
         )
-        deadline = time.monotonic() + 10
-        while connection.execute(in_transaction).scalar_one():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for("the end of all transactions", lambda: not connection.execute(in_transaction).scalar_one(), 10)
     assert "Traceback" not in site.web.log()
 
 
 def test_a_request_that_runs_when_the_web_is_told_to_stop_is_answered(site: Installation) -> None:
     found: list[Answer] = []
-    with locked(site, "billing.customer"):
+    with locked(site, "billing.customer") as connection:
         slow = threading.Thread(target=lambda: found.append(customers(site)))
         slow.start()
-        time.sleep(0.3)
+        wait_for_blocked(connection)
         stopping = threading.Thread(target=site.web.terminate)
         stopping.start()
-        time.sleep(0.5)
-        assert customers(site, "b").status == 0, "it takes no more requests"
+        wait_for("that it takes no more requests", lambda: not site.web.listens(), LOCK_SECONDS)
+        assert customers(site, "b").status == 0
     slow.join()
     stopping.join()
     assert [answer.status for answer in found] == [200]
@@ -210,7 +208,7 @@ def test_a_stop_does_not_wait_for_ever_for_who_sends_nothing(site: Installation)
         for n in range(30):
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", site.web.port)))
             silent.sendall(begun_body(site, ["uploads", "reviews/x/notes", "batch-operations/imports"][n % 3]))
-        time.sleep(0.5)
+        time.sleep(0.5)  # until it reads what they began to send, of which nothing tells
         seconds = site.web.terminate()
     print(f"\nstopped after {seconds:.1f} s")
     assert seconds < SECONDS_OF_PATIENCE + 10

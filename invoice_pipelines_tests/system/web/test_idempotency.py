@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
 from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
 from invoice_pipelines_tests.system.web.jobs import Call, Form, ask, invoice_of, jobs, request
 from invoice_pipelines_tests.system.web.process import Installation
@@ -96,11 +98,17 @@ def relay(site: Installation, answered: Callable[[], None]) -> Iterator[int]:
         thread.join()
 
 
+def told(asked: Call | Form) -> Answer | None:
+    """The answer, once PostgreSQL has noticed that the web died."""
+    found = asked.send()
+    return None if found.status in (409, 503) else found
+
+
 def at_random(site: Installation, asked: Call | Form, chance: random.Random) -> None:
     """The web dies while it works on the request, or before, or after it."""
     asking = threading.Thread(target=asked.send)
     asking.start()
-    time.sleep(chance.uniform(0, 0.05))
+    time.sleep(chance.uniform(0, 0.05))  # to be killed at any moment
     site.web.kill()
     asking.join()
 
@@ -118,11 +126,7 @@ def before_the_commit(site: Installation, asked: Call | Form, _: random.Random) 
         connection.execute(text("lock table web.idempotency_key in share mode"))  # what is done last is to keep the key
         asking = threading.Thread(target=asked.send)
         asking.start()
-        waits = text("select count(*) from pg_locks where relation = 'web.idempotency_key'::regclass and not granted")
-        deadline = time.monotonic() + 20
-        while not connection.execute(waits).scalar_one():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_for_blocked(connection)
         site.web.kill()
         asking.join()
 
@@ -136,10 +140,7 @@ def test_a_web_that_is_killed_does_once_what_it_is_asked_again(site: Installatio
         kill(site, asked, chance)
         before = asked.made()
         site.web.start()
-        deadline = time.monotonic() + 20
-        while (again := asked.send()).status in (409, 503):  # until PostgreSQL has noticed
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        again = wait_for("an answer", partial(told, asked), 20)
         (made,) = asked.made()
         if isinstance(asked, Call):
             assert (again.status, again.json()["job_id"]) == (202, made), again

@@ -32,6 +32,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.work import cancel_job, create_job
 from invoice_pipelines_tests.support.sizes import only_at_full_size, size
+from invoice_pipelines_tests.support.waiting import seconds_until
 from invoice_pipelines_tests.support.web import add_person, add_session
 from invoice_pipelines_tests.system.web.process import Installation, installation
 
@@ -85,11 +86,7 @@ class Readers:
 
     def wait(self, seconds: float, what: str, until: Callable[[Reader], Any]) -> float:
         """Waits until a function is true of each; returns for how long."""
-        began = time.monotonic()
-        while left := [reader for reader in self.all if not until(reader)]:
-            assert time.monotonic() < began + seconds, f"{what}: {len(left)} of {len(self.all)} not yet"
-            time.sleep(0.05)
-        return time.monotonic() - began
+        return seconds_until(what, lambda: all(map(until, self.all)), seconds)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -132,7 +129,7 @@ class Readers:
                 reader.is_open = False
                 if writer is not None:
                     writer.close()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # as a browser comes again
 
 
 def sessions_of(site: Installation) -> list[str]:
@@ -159,14 +156,14 @@ def watched_job(site: Installation, job: UUID) -> Iterator[list[tuple[float, int
                 connection.rollback()
                 if not seen or seen[-1][1] != done:
                     seen.append((time.monotonic(), done))
-                time.sleep(0.02)
+                time.sleep(0.02)  # between two looks
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
     try:
         yield seen
     finally:
-        time.sleep(0.1)
+        time.sleep(0.1)  # for a last look
         over.set()
         watcher.join()
 
@@ -275,7 +272,7 @@ def test_pages_outlive_a_postgresql_that_is_killed(own: Installation) -> None:
         readers.wait(30, "told of the job", lambda reader: reader.told)
         for _ in range(size(1, 5)):
             os.kill(int((own.server.data / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
-            time.sleep(1)
+            time.sleep(1)  # until nothing that was said before is on its way
             before = {id(reader): reader.standings for reader in readers.all}
             own.server.acquire()
             back = readers.wait(30, "told again", lambda reader: reader.standings > before[id(reader)])  # noqa: B023

@@ -71,7 +71,7 @@ def test_an_object_store_that_hangs_holds_up_only_who_asks_for_files(
                     connection, [StoredFile("a.pdf", "ab" * 32, 100)], source="api", created_by="test"
                 )
             _wait_in_vain(site, tenant, stored.upload_id)
-        time.sleep(1)
+        time.sleep(1)  # until all of these wait, of which nothing tells
         longest = 0.0
         for tenant in (site.a, site.b) * 5:
             began = time.monotonic()

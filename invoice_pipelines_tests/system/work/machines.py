@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,7 +24,8 @@ from invoice_pipelines.database.embedded import SUPERUSER
 from invoice_pipelines.database.roles import APP, WEB
 from invoice_pipelines.workers.shared import FILES
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.support.server import REDIS, DisposableServer
+from invoice_pipelines_tests.support.server import REDIS, DisposableServer, listens
+from invoice_pipelines_tests.support.waiting import wait_for
 
 COMMAND = str(Path(sys.executable).parent / "invoice-pipelines")
 DATABASE = "invoices"
@@ -133,12 +132,6 @@ def _added(kind: str, name: str, *words: str) -> Iterator[None]:
         subprocess.run(["ip", kind, "del", name], check=False, capture_output=True)
 
 
-def _listens(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((address, port)) == 0
-
-
 @contextmanager
 def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
     """A network for the length of the block. Skips the test where this process may make none."""
@@ -170,9 +163,8 @@ def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
         stack.callback(store.stop)
         endpoint = "http://{}:{}".format(*store.get_host_and_port())
         httpx.put(f"{endpoint}/invoices").raise_for_status()
-        while not _listens(address, 6379):
-            assert redis.poll() is None
-            time.sleep(0.05)
+        wait_for("Redis", lambda: listens(6379, address) or redis.poll() is not None)
+        assert redis.poll() is None
         shared = _shared(ground, endpoint, f"s3://invoices/{own}")
         machines = []
         for (name, link), own_address in zip(links, addresses, strict=True):

@@ -60,12 +60,12 @@ def test_three_processes_do_very_many_items_once_each(desk, start):
 def test_a_worker_killed_in_the_middle_of_a_chunk_loses_and_doubles_nothing(desk, start):
     subjects = numbers(100)
     job_id = desk.make(*subjects)
-    (worker,) = start(20, 2, 2, "hang")
+    (worker,) = start(20, 60, 2, "hang")
     assert worker.stdout.readline() == "in the middle of a chunk\n"
     worker.kill()
     worker.wait()
     assert desk.run(leave_effects).succeeded == 40, "the lease still runs"
-    time.sleep(2)
+    desk.let_leases_expire()
     report = desk.run(leave_effects, lease=timedelta(seconds=5))
     assert (report.died, report.succeeded) == (20, 20)
     assert desk.effects() == subjects
@@ -94,7 +94,7 @@ def test_workers_killed_over_and_over_lose_and_double_nothing(desk, start):
     job_id = desk.make(*subjects)
     for moment in range(6):
         workers = start(50, 60, 100, count=2)
-        time.sleep(0.05 + 0.05 * moment)
+        time.sleep(0.05 + 0.05 * moment)  # to be killed at any moment of their work
         for worker in workers:
             worker.kill()
             worker.wait()

@@ -26,8 +26,9 @@ from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.support.delivery.press import open_press
 from invoice_pipelines_tests.support.server import REDIS, free_ports
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, only_at_full_size, size
+from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
 from invoice_pipelines_tests.system.work.machines import DATABASE, Machine, Network, network
-from invoice_pipelines_tests.system.work.test_warm_workers import ABROAD, QUICK, wait
+from invoice_pipelines_tests.system.work.test_warm_workers import ABROAD, QUICK
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -86,7 +87,7 @@ def test_what_one_machine_keeps_the_other_one_reads(tmp_path: Path) -> None:
             assert "INVOICE_PIPELINES_INBOX:" in other.run("worker", code=2, **away)
         ready = other.home / "ready"
         with other.running("worker", "--processes", "1", "--ready-file", str(ready)) as worker:
-            wait("it takes runs", ready.exists, 120)
+            wait_for("it takes runs", ready.exists, 120)
             worker.terminate()
             assert worker.wait(60) == 0, other.said()
 
@@ -116,7 +117,7 @@ class Installation:
         """A worker on a machine, that takes runs by now."""
         ready = machine.home / "ready"
         with machine.running("worker", "--processes", "1", "--ready-file", str(ready)) as worker:
-            wait("it takes runs", ready.exists, 120)
+            wait_for("it takes runs", ready.exists, 120)
             yield worker
 
     @staticmethod
@@ -136,7 +137,7 @@ def installed(folder: Path) -> Iterator[Installation]:
             machine.environment.update(quick)
         dagster.environment["INVOICE_PIPELINES_WEBSERVER_HOST"] = dagster.address
         stack.enter_context(dagster.running("up"))
-        wait("all has started", lambda: "Ctrl-C" in dagster.said(), 240)
+        wait_for("all has started", lambda: "Ctrl-C" in dagster.said(), 240)
         business = create_login_engine(found.ground.url(DATABASE))
         records = create_login_engine(found.ground.url(f"{DATABASE}_dagster"))
         stack.callback(business.dispose)
@@ -165,7 +166,7 @@ def test_a_run_whose_machine_died_goes_on_from_its_failed_step_on_another_one(tm
             session.execute(text("lock table delivery.invoice_document in share mode"))
             config = {"ops": {"ask_for_invoices": {"config": wanted}}}
             failed = client.submit_job_execution("batch_invoice_orders", run_config=config)
-            wait("the run is held", here.held)
+            wait_for("the run is held", here.held)
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
 
@@ -182,9 +183,9 @@ def test_a_run_whose_machine_died_goes_on_from_its_failed_step_on_another_one(tm
 
         begun, again = ("FAILURE", "ask_for_invoices issue_invoices"), ("SUCCESS", "make_documents send_messages")
         with here.working(other):
-            wait("the retry has ended", lambda: ended() == [begun, again], 180)
+            wait_for("the retry has ended", lambda: ended() == [begun, again], 180)
             client._execute(REEXECUTE, {"parent": failed})
-            wait("it was executed again", lambda: ended() == [begun, again, again], 120)
+            wait_for("it was executed again", lambda: ended() == [begun, again, again], 120)
         assert here.rows("select count(*) from billing.issued_invoice") == [(1,)]
         assert here.rows("select count(*) from public.invoice_documents") == [(1,)]
 
@@ -203,19 +204,19 @@ def test_a_worker_that_was_cut_off_for_two_minutes_finds_its_work_done_and_takes
         stack.enter_context(here.working(one))
         time.sleep(12)  # for the partition
         upload(dagster, "acme", "first")
-        wait("it is exported", lambda: are_exported(1), 120)
+        wait_for("it is exported", lambda: are_exported(1), 120)
 
         with here.business.begin() as session:
             session.execute(text("lock table intake.verdict in access exclusive mode"))
             upload(dagster, "acme", "cut-off")
-            wait("the run is held", here.held)
+            wait_for("the run is held", here.held)
             one.cut_off(True)
             cut = time.monotonic()
             second = stack.enter_context(here.working(other))
             # The cut is between machines: PostgreSQL may not know yet that nobody waits there for its answer.
-        wait("it is exported", lambda: are_exported(2), 180)
+        wait_for("it is exported", lambda: are_exported(2), 180)
         print(f"exported {time.monotonic() - cut:.0f} s after the cut")
-        time.sleep(max(0, cut + 120 - time.monotonic()))
+        time.sleep(max(0, cut + 120 - time.monotonic()))  # it is taken for lost by then
         before = rows("select count(*) from intake.status_change")
         one.cut_off(False)
         second.terminate()
@@ -223,8 +224,8 @@ def test_a_worker_that_was_cut_off_for_two_minutes_finds_its_work_done_and_takes
         time.sleep(20)  # for what it might still write
         assert rows("select count(*) from intake.status_change") == before
         upload(dagster, "acme", "back")
-        print(f"the one that is back took {wait('it takes runs again', lambda: are_exported(3), 180):.0f} s")
+        print(f"the one that is back took {seconds_until('it takes runs again', lambda: are_exported(3), 180):.0f} s")
         ended = "select count(*) from runs where status not in ('SUCCESS', 'FAILURE', 'CANCELED')"
-        wait("all runs have ended", lambda: here.rows_of_dagster(ended) == [(0,)], 120)
+        wait_for("all runs have ended", lambda: here.rows_of_dagster(ended) == [(0,)], 120)
         twice = "select received_invoice_id from intake.export_invoice group by 1 having count(*) > 1"
         assert rows(twice) == []

@@ -12,7 +12,8 @@ from invoice_pipelines.intake.states import RECOGNIZE
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS
 from invoice_pipelines_tests.support.sizes import only_at_full_size
-from invoice_pipelines_tests.system.work.test_warm_workers import Installation, installed, wait
+from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.system.work.test_warm_workers import Installation, installed
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -46,9 +47,9 @@ def test_the_second_scan_loads_no_engine(tmp_path: Path) -> None:
         loaded = []
         for number, scan in enumerate(SCANS, 1):
             here.say("upload", str(PROJECT / "examples" / scan), "--organization", "acme")
-            wait("it is recognized", lambda count=number: here.rows(RECOGNIZED) == [(count,)], 240)
-            wait("it is read", lambda: "UPLOADED" not in dict(here.outcomes()), 120)
-            wait("its runs have ended", lambda: not here.open_runs(), 120)
+            wait_for("it is recognized", lambda count=number: here.rows(RECOGNIZED) == [(count,)], 240)
+            wait_for("it is read", lambda: "UPLOADED" not in dict(here.outcomes()), 120)
+            wait_for("its runs have ended", lambda: not here.open_runs(), 120)
             loaded.append(engines(here))
         print(f"engines: {loaded}")
         assert len(loaded[0]) == 1

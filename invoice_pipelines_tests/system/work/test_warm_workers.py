@@ -29,6 +29,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS, free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
+from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -131,14 +132,6 @@ class Installation:
         return EmbeddedServer(self.home / "postgresql")
 
 
-def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> float:
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, what
-        time.sleep(0.2)
-    return time.monotonic() - started
-
-
 @contextmanager
 def installed(
     folder: Path, dagster_yaml: Callable[[str], str] = str, *, workers: int = 2, **variables: str
@@ -153,14 +146,16 @@ def installed(
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
         found = Installation(environment, folder / "home", folder, up)
         try:
-            wait("all has started", lambda: "Ctrl-C" in found.said(), 240)
+            wait_for("all has started", lambda: "Ctrl-C" in found.said(), 240)
             for slug in ("acme", "beta"):
                 found.say("organizations", "add", slug, "--name", slug, *ABROAD)
             time.sleep(12)  # for their partitions
             found.upload("acme", "first-1")
             found.upload("beta", "first-2")
-            print(f"the first two exported after {wait('all are exported', found.all_are_exported, 180):.1f} s")
-            wait("ended", lambda: not found.runs("STARTED", "QUEUED", "STARTING"))
+            print(
+                f"the first two exported after {seconds_until('all are exported', found.all_are_exported, 180):.1f} s"
+            )
+            wait_for("ended", lambda: not found.runs("STARTED", "QUEUED", "STARTING"))
             yield found
         finally:
             up.terminate()
@@ -181,14 +176,14 @@ def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
     before = len(here.runs())
     with here.standing_still():
         here.upload("acme", name)
-        wait("the run is held", here.is_held)
+        wait_for("the run is held", here.is_held)
         harm()
         ended = time.monotonic()
-    wait("all are exported", here.all_are_exported, 180)
+    wait_for("all are exported", here.all_are_exported, 180)
     took = time.monotonic() - ended
     print(f"{name}: exported {took:.0f} s after the harm, {len(here.runs()) - before} runs")
     assert took < A_MINUTE + LEASE
-    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    wait_for("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
     assert_each_is_once(here)
 
 
@@ -203,7 +198,7 @@ def assert_each_is_once(here: Installation) -> None:
 
 def test_runs_of_warm_processes_begin_at_once_and_share_what_is_loaded(here: Installation) -> None:
     here.upload("acme", *[f"warm-{number}" for number in range(5)])
-    took = wait("all are exported", here.all_are_exported)
+    took = seconds_until("all are exported", here.all_are_exported)
     print(f"five documents exported {took:.1f} s after their upload")
     assert psutil.Process(here.process("worker").pid).children(), "processes stay"
 
@@ -228,10 +223,10 @@ def test_a_worker_that_is_told_to_stop_twice_gives_back_what_it_holds(here: Inst
         worker = here.process("worker")
         before = here.told_by("worker")
         worker.terminate()
-        wait("it has heard", lambda: "ends when its runs have ended" in here.told_by("worker")[len(before) :], 30)
+        wait_for("it has heard", lambda: "ends when its runs have ended" in here.told_by("worker")[len(before) :], 30)
         assert here.is_held(), "its run goes on"
         worker.terminate()
-        wait("it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 60)
+        wait_for("it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 60)
 
     fault(here, "stopped-twice", stop)
 
@@ -244,7 +239,9 @@ def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: Installation)
     def stop() -> None:
         worker = here.process("worker")
         worker.terminate()
-        took = wait("it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 180)
+        took = seconds_until(
+            "it has ended", lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 180
+        )
         print(f"ended {took:.0f} s after SIGTERM, with a grace of {grace} s")
         assert took < grace + 15
 
@@ -255,7 +252,7 @@ def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: Installation)
 def test_runs_of_workers_go_on_while_the_daemon_is_killed(here: Installation) -> None:
     def kill() -> None:
         here.process("dagster._daemon").kill()
-        wait("it is started again", lambda: "the daemon was started again" in here.said(), 60)
+        wait_for("it is started again", lambda: "the daemon was started again" in here.said(), 60)
 
     before = here.runs("FAILURE")
     fault(here, "daemon", kill)
@@ -275,17 +272,17 @@ def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes
     before = {run_id for run_id, _ in here.runs()}
     with here.standing_still():
         here.upload("acme", "still")
-        wait("the run is held", here.is_held)
+        wait_for("the run is held", here.is_held)
         stop()
     began = time.monotonic()
-    wait("its run has failed", lambda: any(run[0] not in before for run in here.runs("FAILURE")), 90)
+    wait_for("its run has failed", lambda: any(run[0] not in before for run in here.runs("FAILURE")), 90)
     print(f"taken for lost after {time.monotonic() - began:.0f} s")
     time.sleep(max(0, began + 2 * A_MINUTE - time.monotonic()))  # others have done its work by then
     for process in reversed(still):
         process.resume()
-    wait("all are exported", here.all_are_exported, 180)
+    wait_for("all are exported", here.all_are_exported, 180)
     print(f"exported {time.monotonic() - began:.0f} s after it stood still")
-    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    wait_for("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
     assert_each_is_once(here)
 
 
@@ -296,29 +293,29 @@ def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
     for process in [worker, *worker.children()]:
         process.suspend()
     here.upload("acme", "queue-1")
-    wait("a run waits in the queue", lambda: here.runs("STARTING"))
+    wait_for("a run waits in the queue", lambda: here.runs("STARTING"))
     (queue,) = [each for each in psutil.Process(here.up.pid).children() if "redis-server" in each.name()]
     queue.kill()
     for process in [*worker.children(), worker]:
         process.resume()
     ended = time.monotonic()
-    wait("all are exported", here.all_are_exported, 180)
+    wait_for("all are exported", here.all_are_exported, 180)
     took = time.monotonic() - ended
     print(f"queue: exported {took:.0f} s after Redis was killed, {len(here.runs()) - before} runs")
     assert took < A_MINUTE
-    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    wait_for("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
     assert_each_is_once(here)
 
 
 def test_a_run_is_stopped_within_seconds(here: Installation) -> None:
     with here.standing_still():
         here.upload("beta", "stopped")
-        wait("the run is held", here.is_held)
+        wait_for("the run is held", here.is_held)
         run_id = here.runs("STARTED")[0][0]
         port = int(here.environment["INVOICE_PIPELINES_WEBSERVER_PORT"])
         asked = time.monotonic()
         DagsterGraphQLClient("127.0.0.1", port_number=port).terminate_run(run_id)
-        wait("it is stopped", lambda: (run_id, "CANCELED") in here.runs(), 30)
+        wait_for("it is stopped", lambda: (run_id, "CANCELED") in here.runs(), 30)
         took = time.monotonic() - asked
     print(f"stopped within {took:.1f} s")
     assert took < 5
@@ -343,8 +340,8 @@ def test_the_launcher_of_dagster_celery_does_not_notice_a_killed_worker(tmp_path
     with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK)) as there:
         with there.standing_still():
             there.upload("acme", "worker")
-            wait("the run is held", there.is_held)
+            wait_for("the run is held", there.is_held)
             os.killpg(there.process("worker").pid, signal.SIGKILL)
-        time.sleep(A_MINUTE + 15)
+        time.sleep(A_MINUTE + 15)  # in which ours would have noticed
         assert there.runs("STARTED"), "it is taken for one that works"
         assert not there.all_are_exported()

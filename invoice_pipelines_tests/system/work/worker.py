@@ -32,7 +32,7 @@ def main() -> None:
         outcomes = leave_effects(connection, chunk)
         if fate == ["hang"] and chunks == 3:
             print("in the middle of a chunk", flush=True)
-            time.sleep(600)
+            time.sleep(600)  # until it is killed
         if fate and fate[0].startswith("exit-on=") and fate[0][8:] in (item.subject_id for item in chunk.items):
             os._exit(9)
         return outcomes

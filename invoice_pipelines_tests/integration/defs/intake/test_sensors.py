@@ -49,17 +49,17 @@ def test_files_that_lie_still_ask_for_one_run_of_their_organization_which_names_
 
 
 def test_only_a_file_that_lies_still_asks_for_a_run(house: House, configure: Callable[..., None]) -> None:
-    configure(inbox_settle_seconds=0.2)
+    configure(inbox_settle_seconds=60)
     house.add("gone", "grows", "still")
     paths = {slug: house.drop(slug, "one.xml", b"<one>") for slug in ("gone", "grows", "still")}
     assert "nothing is due" in reason(house.tick())  # seen for the first time
     paths["gone"].unlink()
     for _ in range(2):
-        time.sleep(0.25)
+        house.let_files_lie(timedelta(minutes=1))
         with paths["grows"].open("ab") as file:
             file.write(b"more")
         assert house.wanted("intake_due") == ["still"]
-    time.sleep(0.25)
+    house.let_files_lie(timedelta(minutes=1))
     assert house.wanted("intake_due") == ["grows", "still"]
 
 

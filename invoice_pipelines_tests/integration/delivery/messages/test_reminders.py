@@ -12,6 +12,7 @@ from invoice_pipelines.delivery.sending import sender
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, Watched, text_of
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 def notified(post: Post) -> list[str]:
@@ -74,7 +75,9 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
 
     def pay(_: Outgoing) -> None:
         threading.Thread(target=lambda: (post.pay(invoice), paid.set())).start()
-        seen.append(paid.wait(0.5))
+        with post.desk.superuser.connect() as connection:
+            wait_for_blocked(connection)
+        seen.append(paid.is_set())
 
     post.send_by(Watched(post, before=pay))
     assert seen == [False]

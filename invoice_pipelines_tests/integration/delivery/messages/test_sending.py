@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
@@ -18,6 +17,7 @@ from invoice_pipelines.delivery.values import DeliveryError, MessageStatus, Purp
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.integration.billing.conftest import line
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, Watched, text_of
+from invoice_pipelines_tests.support.waiting import wait_for
 
 
 def test_an_invoice_goes_out_by_email_in_the_language_of_the_invoice(post: Post) -> None:
@@ -264,7 +264,12 @@ def test_an_answer_that_takes_longer_than_the_lease_keeps_the_entry(post: Post) 
     patient = {"lease_seconds": 5, "smtp_timeout_seconds": 20.0, "message_senders": 1}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(lambda: post.send(**patient))
-        time.sleep(7)
-        assert post.send(**patient).done == 0
+        wait_for("the entry", lambda: post.item().status == "processing")
+
+        def is_over_and_was_left_alone() -> bool:
+            assert post.send(**patient).done == 0
+            return first.done()
+
+        wait_for("the answer", is_over_and_was_left_alone)
         assert first.result().sent == 1
     assert post.attempts() == [("send", "accepted", None)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -38,6 +37,7 @@ from invoice_pipelines_tests.support.intake.review.lane import (
     take_back,
 )
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 CAFE = Party(name="Café Pendel")
 MISREAD = Party(name="Cafe Pendol")
@@ -223,7 +223,7 @@ def test_two_workers_at_once_pass_one_of_them(desk: Desk) -> None:
             )
             == "VALIDATED"
         )
-        time.sleep(0.5)
+        wait_for_blocked(connection)
     worker.join(timeout=30)
     assert [row(desk, invoice).status for invoice in invoices] == ["VALIDATED", "PARSED"]
 

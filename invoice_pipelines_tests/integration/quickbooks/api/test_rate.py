@@ -156,7 +156,7 @@ def test_no_more_than_the_allowed_calls_are_under_way_at_once(database: TestData
                 with lock:
                     under_way += 1
                     most = max(most, under_way)
-                time.sleep(0.05)
+                time.sleep(0.05)  # in which one too many would be let in
                 with lock:
                     under_way -= 1
         limiter.close()

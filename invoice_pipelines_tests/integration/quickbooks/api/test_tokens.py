@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +19,7 @@ from invoice_pipelines.quickbooks.connection.tokens import TokenKeeper
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
+from invoice_pipelines_tests.support.waiting import wait_for
 
 WORKERS = 20
 
@@ -94,21 +94,17 @@ def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling
     slow = office.keeper()
     thread = threading.Thread(target=slow.access)
     thread.start()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with office.database.superuser.begin() as connection:
-            killed = connection.execute(
-                text(
-                    """select pg_terminate_backend(pid) from pg_stat_activity a
+
+    def cut_its_session() -> bool:
+        statement = """select pg_terminate_backend(pid) from pg_stat_activity a
                        where datname = current_database() and state = 'idle in transaction'
                          and query like '%quickbooks.token_pair%'
                          and exists (select from pg_locks l where l.pid = a.pid and l.mode = 'RowShareLock'
                                      and l.relation = 'quickbooks.connection'::regclass)"""
-                )
-            ).all()
-        if killed:
-            break
-        time.sleep(0.02)
+        with office.database.superuser.begin() as connection:
+            return bool(connection.execute(text(statement)).all())
+
+    wait_for("the session with the lock", cut_its_session, 10)
     with pytest.raises(RealmPaused):  # it has the token that is not good any more
         office.keeper().access()
     assert office.status == "needs_reconnect"

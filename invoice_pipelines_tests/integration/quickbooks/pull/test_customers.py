@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,7 +83,6 @@ def test_our_own_push_is_no_edit_even_before_its_answer_came(sides: Sides) -> No
     sides.pull("customer")
     assert ((here := sides.customer(ours)).phone, here.name, sides.conflicts()) == ("2", "Acme: two", [])
     while sides.queued():  # what was not answered rests for a moment
-        time.sleep(0.2)
         sides.rows("update work.batch_item set available_at = now() where status = 'pending'")
         sides.push()
     there = sides.there.document("Customer", theirs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
@@ -12,6 +11,7 @@ from sqlalchemy import text
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, save_mappings
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_after_that(house: House) -> None:
@@ -28,8 +28,7 @@ def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_afte
         with organization_scope(engine, organization_id) as connection:
             connection.execute(text("select from quickbooks.mapping for no key update"))  # as a pull does first
             waiting = thread.submit(save, replace(first, sync_token="2"))
-            while not house.desk.value("select count(*) from pg_locks where not granted") and not waiting.done():
-                time.sleep(0.01)
+            wait_for_blocked(connection)
             save_mappings(connection, house.realm, CUSTOMER, [replace(first, sync_token="1")])
         assert waiting.result() == []
 

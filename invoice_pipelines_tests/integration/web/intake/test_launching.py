@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,31 +17,36 @@ from sqlalchemy import text
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.receiver import Got, Receiver, Reply
-from invoice_pipelines_tests.support.web import Site, running_site
+from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.support.web import Site, Tenant, running_site
 
 NODE = {"name": "__repository__", "location": {"name": "here"}, "jobs": [{"name": "other"}, {"name": "intake"}]}
 
 
 class Dagster:
-    """What its webserver answers, on a real socket: `waiting` runs, `stopped` ones, and what it was asked to launch."""
+    """What its webserver answers, on a real socket: that organizations have `waiting` or `stopped` runs; and what it is
+    asked to launch.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
-        self.waiting: list[dict[str, str]] = []
-        self.stopped: list[dict[str, str]] = []
+        self.waiting: set[str] = set()
+        self.stopped: set[str] = set()
         self.seconds = 0.0
         receiver.answer = self.answer
 
     def answer(self, got: Got) -> Reply:
-        query = json.loads(got.body)["query"]
+        body = json.loads(got.body)
+        query = body["query"]
         data: dict[str, Any]
         if "launchRun" in query:
             data = {"launchRun": {"__typename": "LaunchRunSuccess"}}
         elif "repositoriesOrError" in query:
             data = {"repositoriesOrError": {"nodes": [NODE]}}
         else:
-            found = {"waiting": self.waiting, "stopped": self.stopped, "stoppedSweeps": []}
-            data = {name: {"results": runs} for name, runs in found.items()}
+            (tag,) = body["variables"]["waiting"]["tags"]
+            found = {"waiting": self.waiting, "stopped": self.stopped, "stoppedSweeps": set[str]()}
+            data = {name: {"results": [{"id": "a run"}] * (tag["value"] in of)} for name, of in found.items()}
         return Reply(body=json.dumps({"data": data}).encode(), seconds=self.seconds)
 
     @property
@@ -49,8 +54,11 @@ class Dagster:
         bodies = [json.loads(got.body) for got in self.receiver.got]
         return [body["variables"]["parameters"] for body in bodies if "launchRun" in body["query"]]
 
-    def asked(self) -> int:
-        return len(self.receiver.got)
+    @property
+    def launched_for(self) -> list[str]:
+        """The organizations of the runs, by slug."""
+        tags = [{tag["key"]: tag["value"] for tag in each["executionMetadata"]["tags"]} for each in self.launched]
+        return [each["organization"] for each in tags]
 
 
 @pytest.fixture
@@ -68,22 +76,25 @@ def open_site(database: TestDatabase, url: str) -> Iterator[Site]:
         yield site
 
 
-def upload(site: Site) -> float:
-    """A new file by the API; returns how many seconds it took."""
+def upload(site: Site, tenant: Tenant | None = None) -> float:
+    """A new file by the API, of the first organization if not of another; returns how many seconds it took."""
+    tenant = tenant or site.a
     started = time.monotonic()
-    with site.client(site.a.tokens["writer"]) as client:
+    with site.client(tenant.tokens["writer"]) as client:
         answer = client.post(
-            site.path(site.a, "uploads"), params={"file_name": "a.xml"}, content=f"<a>{uuid4()}</a>".encode()
+            site.path(tenant, "uploads"), params={"file_name": "a.xml"}, content=f"<a>{uuid4()}</a>".encode()
         )
     assert answer.status_code == 201, answer.text
     return time.monotonic() - started
 
 
-def wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def launched_meanwhile(site: Site, dagster: Dagster) -> list[str]:
+    """The organizations of the runs that are launched until one is that an upload of the second organization asks for:
+    by then the first one would have its own.
+    """
+    upload(site, site.b)
+    wait_for("the run of the second one", lambda: site.b.slug in dagster.launched_for, 20)
+    return [slug for slug in dagster.launched_for if slug != site.b.slug]
 
 
 def left_to_us(site: Site) -> bool:
@@ -101,7 +112,7 @@ def test_an_upload_asks_for_a_run_of_its_organization_which_no_sensor_does_meanw
     with open_site(shared_database, dagster.receiver.url) as site:
         upload(site)
         assert left_to_us(site)
-        wait(lambda: dagster.launched)
+        wait_for("the run", lambda: dagster.launched, 20)
         (asked,) = dagster.launched
         assert asked["selector"]["jobName"] == "intake"
         assert asked["selector"]["repositoryLocationName"] == "here"
@@ -116,28 +127,25 @@ def test_files_of_the_page_ask_for_one_run(shared_database: TestDatabase, dagste
         with site.browser(site.a.sessions[Role.ACCOUNTANT]) as browser:
             answer = browser.post(f"/desk/{site.a.slug}/received/uploads", files=files)
         assert answer.status_code == 200, answer.text
-        wait(lambda: dagster.launched)
-        time.sleep(0.3)
-        assert len(dagster.launched) == 1
+        wait_for("the run", lambda: dagster.launched, 20)
+        assert launched_meanwhile(site, dagster) == [site.a.slug]
 
 
 def test_a_run_that_waits_to_begin_takes_the_upload_along(shared_database: TestDatabase, dagster: Dagster) -> None:
-    dagster.waiting = [{"id": "a run"}]
     with open_site(shared_database, dagster.receiver.url) as site:
+        dagster.waiting = {site.a.slug}
         for _ in range(3):
             upload(site)
-        wait(lambda: dagster.asked() >= 1)
-        time.sleep(0.3)
-        assert dagster.launched == []
+        assert left_to_us(site)
+        assert launched_meanwhile(site, dagster) == []
 
 
 def test_what_a_person_stopped_is_not_begun_again(shared_database: TestDatabase, dagster: Dagster) -> None:
-    dagster.stopped = [{"id": "a run"}]
     with open_site(shared_database, dagster.receiver.url) as site:
+        dagster.stopped = {site.a.slug}
         upload(site)
-        wait(lambda: dagster.asked() >= 1)
-        time.sleep(0.3)
-        assert dagster.launched == []
+        assert left_to_us(site)
+        assert launched_meanwhile(site, dagster) == []
 
 
 @pytest.mark.parametrize("column", ["rests", "is new"])
@@ -153,8 +161,7 @@ def test_an_organization_that_rests_or_has_no_partition_yet_is_left_to_the_senso
         with site.database.superuser.begin() as connection:
             connection.execute(text(statements[column]), {"id": site.a.id})
         upload(site)
-        time.sleep(0.3)
-        assert (dagster.asked(), left_to_us(site)) == (0, False)
+        assert (launched_meanwhile(site, dagster), left_to_us(site)) == ([], False)
 
 
 def test_where_dagster_is_away_the_upload_is_taken_and_the_sensor_soon_has_it(shared_database: TestDatabase) -> None:
@@ -162,7 +169,7 @@ def test_where_dagster_is_away_the_upload_is_taken_and_the_sensor_soon_has_it(sh
         nobody.bind(("127.0.0.1", 0))
         with open_site(shared_database, f"http://127.0.0.1:{nobody.getsockname()[1]}") as site:
             assert upload(site) < 5
-            wait(lambda: not left_to_us(site))
+            wait_for("that it is left to the sensor", lambda: not left_to_us(site), 20)
             upload(site)
             assert not left_to_us(site), "it is not expected again for a while"
 

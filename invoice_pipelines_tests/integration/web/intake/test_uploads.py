@@ -21,18 +21,10 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import MOST_MEGABYTES, Office, office_of
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import open_tenant, problem_of, running_site
 
 MEGABYTE = 1_000_000
-
-
-def until(condition: Any, seconds: float = 20) -> Any:
-    """What a caller waits for."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
-    return found
 
 
 @contextmanager
@@ -71,7 +63,9 @@ def test_a_file_is_uploaded_and_its_invoice_is_followed_to_the_end(office: Offic
         assert sent.headers["location"] == taken["url"]
         worker = threading.Thread(target=office.run)
         worker.start()
-        seen = until(lambda: (found := client.get(office.at(taken)).json())["status"] != "UPLOADED" and found)
+        seen = wait_for(
+            "its status", lambda: (found := client.get(office.at(taken)).json())["status"] != "UPLOADED" and found
+        )
         worker.join()
         seen = client.get(office.at(taken)).json()
         assert (seen["status"], seen["invoice"]["in_review"]) == ("PARSED", True)
@@ -176,7 +170,7 @@ def test_a_file_of_unknown_length_is_refused_as_soon_as_it_is_too_large(office: 
         except (BrokenPipeError, ConnectionResetError):
             pass
     assert taken < 30  # what a socket holds on both sides
-    until(lambda: office.stored() == [])
+    wait_for("an empty store", lambda: office.stored() == [])
     assert office.desk.rows("select * from intake.upload") == []
 
 
@@ -191,8 +185,8 @@ def test_a_sender_who_goes_away_halfway_leaves_nothing(office: Office) -> None:
     ):
         with connection(office, headers) as sent:
             sent.sendall(begun)
-            until(lambda: office.stored())
-    until(lambda: office.stored() == [])
+            wait_for("the file", office.stored)
+    wait_for("an empty store", lambda: office.stored() == [])
     assert office.desk.rows("select * from intake.upload") == []
     assert office.desk.rows("select * from intake.received_invoice") == []
 
@@ -303,7 +297,7 @@ def test_two_hundred_megabytes_are_refused_with_flat_memory(shared_database: Tes
         print(f"{taken} MB were taken of 200, memory grew by {grown / 1024:.1f} MB")
         assert taken < 80
         assert grown < 20 * 1024
-        until(lambda: len(office.stored()) == 1)
+        wait_for("one file", lambda: len(office.stored()) == 1)
 
 
 @pytest.mark.slow

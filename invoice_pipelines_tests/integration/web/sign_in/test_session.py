@@ -12,8 +12,8 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import accept_invitation
 from invoice_pipelines.accounts.users import invite, set_role
 from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import Site, add_person, problem_of, running_site
-from invoice_pipelines_tests.system.overdue.test_daemon import wait_for
 from invoice_pipelines_tests.system.ui.browser import CHROMIUM, browsing
 
 PASSWORD = "correct horse battery staple"

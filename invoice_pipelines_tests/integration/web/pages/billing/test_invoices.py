@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +16,7 @@ from sqlalchemy import text
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.pages.billing.conftest import TODAY, Books, invoice_of, key_of
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 @needs_chromium
@@ -85,7 +85,7 @@ def test_a_form_that_is_sent_twice_at_the_same_instant_is_done_once_and_leads_bo
         with books.site.database.superuser.begin() as connection:  # the first one is in the middle of it
             connection.execute(text("lock table web.idempotency_key in share mode"))
             sent = [both.submit(client.post, f"{address}/payments", data=form) for _ in range(4)]
-            time.sleep(0.2)
+            wait_for_blocked(connection, 4)
         answers = [each.result() for each in sent]
         assert {(answer.status_code, answer.headers.get("location")) for answer in answers} == {(303, address)}
         with books.site.database.superuser.begin() as connection:  # and does not come to an end

@@ -15,6 +15,7 @@ from uuid import UUID
 import httpx
 
 from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines_tests.support.waiting import wait_for
 
 
 @dataclass
@@ -45,9 +46,7 @@ class Listener:
     def wait(self, until: Any, seconds: float = 10) -> float:
         """Waits until a function of this is true; returns for how long."""
         began = time.monotonic()
-        while not until(self):
-            assert time.monotonic() < began + seconds, self.heard[-3:]
-            time.sleep(0.01)
+        wait_for("what a page waits for", lambda: until(self), seconds, instead=lambda: self.heard[-3:])
         return time.monotonic() - began
 
 

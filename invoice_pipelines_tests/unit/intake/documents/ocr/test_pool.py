@@ -32,6 +32,7 @@ from invoice_pipelines.processes import Child
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.sizes import only_at_full_size
+from invoice_pipelines_tests.support.waiting import wait_for
 
 pytest.importorskip("tesserocr", reason="the extra `tesseract`, whose engine starts fast, is not installed")
 
@@ -166,10 +167,7 @@ def test_processes_and_places_are_free_again_when_whoever_had_the_pool_is_killed
     pid = int(run.stdout.readline())
     run.kill()
     run.wait()
-    end = time.monotonic() + 20
-    while is_alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not is_alive(pid)
+    wait_for("the end of its process", lambda: not is_alive(pid), 20)
     with OcrPool(SPEC, 1, places=Places(1, tmp_path, wait_seconds=5)) as pool:
         assert len(list(pool.recognize([page(1)]))) == 1
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +28,7 @@ from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.reading import read_all
+from invoice_pipelines_tests.support.waiting import wait_for
 
 EXAMPLES = PROJECT / "examples"
 PAPER = EXAMPLES / "nordwind-handel" / "RE-2026-0042 Sonnenkorn.pdf"
@@ -194,11 +194,8 @@ def test_a_run_that_is_killed_between_two_requests_loses_no_page_that_was_paid(
     }
     url = desk.database.app_url.render_as_string(hide_password=False)
     with subprocess.Popen([sys.executable, "-c", WORKER, url, desk.slug], env=environment) as worker:
-        deadline = time.monotonic() + 120
-        while len(sandbox.requests) < 2:
-            assert worker.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for("two requests", lambda: len(sandbox.requests) >= 2 or worker.poll() is not None)
+        assert worker.poll() is None
         worker.kill()
     assert desk.one("select count(*) from intake.ocr_page") == 16
     desk.let_leases_expire()
