@@ -39,7 +39,7 @@ def entered(web: Engine, secret: str, slug: str) -> Iterator[tuple[Connection, E
 
 
 @dataclass
-class House:
+class TwoOrganizations:
     """The organizations `acme` and `bolt`, with the secrets of sessions and tokens by name."""
 
     database: TestDatabase
@@ -72,7 +72,7 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def house(server, template) -> Iterator[House]:
+def house(server, template) -> Iterator[TwoOrganizations]:
     with fresh_database(server, template) as database:
         ids = [
             add_organization(
@@ -81,7 +81,7 @@ def house(server, template) -> Iterator[House]:
             for slug in ("acme", "bolt")
         ]
         web = create_web_engine(database.app_url.set(username=WEB), pool_size=10)
-        house = House(database, web, ids[0], ids[1], {})
+        house = TwoOrganizations(database, web, ids[0], ids[1], {})
         for role in (Role.VIEWER, Role.ACCOUNTANT, Role.ADMIN):
             house.admit(f"{role.value}@acme.example", role, "acme")
         house.admit("berta@bolt.example", Role.ADMIN, "bolt")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines_tests.integration.billing.conftest import Desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Book:
     taxes: list[Any]
 
 
-def books(desk: Desk, invoice_ids: Sequence[UUID]) -> list[Book]:
+def books(desk: BillingDesk, invoice_ids: Sequence[UUID]) -> list[Book]:
     """The invoices with these ids, in that order."""
     ids = list(invoice_ids)
     headers = {row.id: row for row in desk.rows("select * from billing.issued_invoice where id = any(:ids)", ids=ids)}
@@ -38,7 +38,7 @@ def books(desk: Desk, invoice_ids: Sequence[UUID]) -> list[Book]:
     return [Book(headers[invoice_id], lines[invoice_id], taxes[invoice_id]) for invoice_id in ids]
 
 
-def books_of_orders(desk: Desk, order_ids: Sequence[UUID]) -> list[Book]:
+def books_of_orders(desk: BillingDesk, order_ids: Sequence[UUID]) -> list[Book]:
     """The invoices of orders, in that order."""
     found = {
         row.sales_order_id: row.id

@@ -45,7 +45,7 @@ class Item:
     message: str | None
 
 
-class Desk(OrganizationView):
+class BillingDesk(OrganizationView):
     """One organization that sells: short ways to fill its books and to bill."""
 
     def behind(self, statement: str) -> None:
@@ -260,16 +260,16 @@ class Desk(OrganizationView):
 def line(
     quantity: object = 1, unit_price: object = 10, category: str | None = "S", rate: object = 19, **more: Any
 ) -> Any:
-    """A line of an order as `Desk.order` takes it."""
+    """A line of an order as `BillingDesk.order` takes it."""
     if "item_id" not in more:
         more.setdefault("description", "Work")
     entry = {"quantity": quantity, "unit_price": unit_price, "tax_category": category, "tax_rate": rate}
     return {"discount_percent": 0} | entry | more
 
 
-def open_desk(database: TestDatabase, **registered: Any) -> Desk:
+def open_desk(database: TestDatabase, **registered: Any) -> BillingDesk:
     """A new organization with tax rates."""
-    desk = open_organization(database, Desk, **{"vat_id": "DE123456788"} | registered)
+    desk = open_organization(database, BillingDesk, **{"vat_id": "DE123456788"} | registered)
     assert desk.opened.id == desk.organization_id
     with desk.scope() as connection:
         connection.execute(
@@ -295,13 +295,13 @@ def open_desk(database: TestDatabase, **registered: Any) -> Desk:
 
 
 @pytest.fixture
-def desk(shared_database: TestDatabase) -> Desk:
+def desk(shared_database: TestDatabase) -> BillingDesk:
     """One organization that sells."""
     return open_desk(shared_database)
 
 
 @pytest.fixture(scope="module")
-def busy_desk(shared_database: TestDatabase) -> Desk:
+def busy_desk(shared_database: TestDatabase) -> BillingDesk:
     """One organization for all examples of a property."""
     return open_desk(shared_database)
 

@@ -18,13 +18,13 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books_of_orders
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.integration.billing.ledger.test_corrections import told
 from invoice_pipelines_tests.support.sizes import example_count, size
 
 
 def test_another_organizations_orders_are_unknown_and_stay_as_they_are(
-    desk: Desk, shared_database: TestDatabase
+    desk: BillingDesk, shared_database: TestDatabase
 ) -> None:
     other = open_desk(shared_database)
     foreign, own = other.many_orders(3), desk.order()
@@ -40,7 +40,9 @@ def test_another_organizations_orders_are_unknown_and_stay_as_they_are(
     other.assert_in_order()
 
 
-def test_another_organizations_customers_and_items_are_unknown(desk: Desk, shared_database: TestDatabase) -> None:
+def test_another_organizations_customers_and_items_are_unknown(
+    desk: BillingDesk, shared_database: TestDatabase
+) -> None:
     other = open_desk(shared_database)
     customer, item = other.customer(), other.item(tax_category="S", tax_rate=19)
     ask = "select billing.batch_invoice_customers(array[cast(:customer as text)], cast(:items as jsonb))"
@@ -58,7 +60,7 @@ def test_another_organizations_customers_and_items_are_unknown(desk: Desk, share
     assert desk.value("select error_code from work.batch_item") == "UNKNOWN_CUSTOMER"
 
 
-def test_an_order_that_is_given_twice_is_one(desk: Desk) -> None:
+def test_an_order_that_is_given_twice_is_one(desk: BillingDesk) -> None:
     order_id = desk.order()
     same = [order_id, str(order_id).upper(), f"{{{order_id}}}", order_id.hex, order_id]
     outcomes = desk.invoice(same)
@@ -70,7 +72,7 @@ def test_an_order_that_is_given_twice_is_one(desk: Desk) -> None:
     "wrong",
     ["", " ", "\t\n", None, "0", "order-7", "'; drop table billing.invoice; --", "x" * 100_000, "😀", "{}"],
 )
-def test_what_is_no_id_fails_alone(busy_desk: Desk, wrong: str | None) -> None:
+def test_what_is_no_id_fails_alone(busy_desk: BillingDesk, wrong: str | None) -> None:
     order_id = busy_desk.order()
     first, second = busy_desk.invoice([wrong, order_id]).values()
     assert (first.code, second.code) == ("NOT_AN_ID", None)
@@ -78,7 +80,7 @@ def test_what_is_no_id_fails_alone(busy_desk: Desk, wrong: str | None) -> None:
     assert len(str(first.message)) < 200
 
 
-def test_a_zero_byte_is_refused_before_it_reaches_the_database(busy_desk: Desk) -> None:
+def test_a_zero_byte_is_refused_before_it_reaches_the_database(busy_desk: BillingDesk) -> None:
     with pytest.raises(DataError):
         busy_desk.ask(["a\0b"])
 
@@ -86,45 +88,45 @@ def test_a_zero_byte_is_refused_before_it_reaches_the_database(busy_desk: Desk) 
 @pytest.mark.parametrize(
     "day", ["0001-01-01", "0044-03-15 BC", "1999-12-31", "9999-12-31", "5874897-12-31", "infinity", "-infinity"]
 )
-def test_dates_far_away_are_refused(busy_desk: Desk, day: str) -> None:
+def test_dates_far_away_are_refused(busy_desk: BillingDesk, day: str) -> None:
     message = told(lambda: busy_desk.ask([busy_desk.order()], invoice_date=day))
     assert message.startswith("invoice_date: ")
     assert "31 days from today" in message
 
 
 @pytest.mark.parametrize("days", [-1, -(2**31), 3651, 2**31 - 1])
-def test_due_days_out_of_range_are_refused(busy_desk: Desk, days: int) -> None:
+def test_due_days_out_of_range_are_refused(busy_desk: BillingDesk, days: int) -> None:
     assert (
         told(lambda: busy_desk.ask([busy_desk.order()], due_days=days))
         == f"due_days: {days} is not between 0 and 3650."
     )
 
 
-def test_the_farthest_dates_that_are_allowed_work(desk: Desk) -> None:
+def test_the_farthest_dates_that_are_allowed_work(desk: BillingDesk) -> None:
     ancient, ahead = desk.order(), desk.order()
     assert desk.one(ancient, invoice_date="2000-01-01", due_days=3650).status == "succeeded"
     assert desk.one(ahead, invoice_date=desk.today + timedelta(days=31), due_days=0).status == "succeeded"
 
 
 @pytest.mark.parametrize("language", ["", "EN", "english", "e", "d\n", "é1"])
-def test_languages_are_two_letters(busy_desk: Desk, language: str) -> None:
+def test_languages_are_two_letters(busy_desk: BillingDesk, language: str) -> None:
     assert told(lambda: busy_desk.ask([busy_desk.order()], language=language)).startswith("language: ")
 
 
-def test_a_request_without_a_name_is_of_whom_the_transaction_works_for(desk: Desk) -> None:
+def test_a_request_without_a_name_is_of_whom_the_transaction_works_for(desk: BillingDesk) -> None:
     for creator in (None, ""):
         assert desk.job(desk.ask([], creator=creator)).created_by == "invoice_pipelines"
 
 
 @pytest.mark.parametrize("day", ["infinity", "-infinity", "0044-03-15 BC", "12026-01-01"])
 @pytest.mark.parametrize("column", ["order_date", "delivery_date"])
-def test_no_order_has_a_date_that_no_document_could_show(busy_desk: Desk, column: str, day: str) -> None:
+def test_no_order_has_a_date_that_no_document_could_show(busy_desk: BillingDesk, column: str, day: str) -> None:
     with pytest.raises(DBAPIError, match="check constraint"):
         busy_desk.order(**{column: day})
 
 
 @pytest.mark.parametrize("field", ["quantity", "unit_price"])
-def test_no_order_has_an_amount_that_is_no_number(busy_desk: Desk, field: str) -> None:
+def test_no_order_has_an_amount_that_is_no_number(busy_desk: BillingDesk, field: str) -> None:
     with pytest.raises(DBAPIError, match="check constraint"):
         busy_desk.order(line(**{field: "NaN"}))
 
@@ -142,17 +144,17 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_names_come_out_as_they_went_in(busy_desk: Desk, name: str) -> None:
+def test_names_come_out_as_they_went_in(busy_desk: BillingDesk, name: str) -> None:
     assert_kept(busy_desk, name)
 
 
 @settings(max_examples=example_count(40))
 @given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
-def test_any_text_comes_out_as_it_went_in(busy_desk: Desk, name: str) -> None:
+def test_any_text_comes_out_as_it_went_in(busy_desk: BillingDesk, name: str) -> None:
     assert_kept(busy_desk, name)
 
 
-def assert_kept(desk: Desk, name: str) -> None:
+def assert_kept(desk: BillingDesk, name: str) -> None:
     customer = desk.customer(name=name, city=name)
     order_id = desk.order(line(description=name), customer_id=customer, note=name, purchase_order_reference=name)
     assert desk.one(order_id).status == "succeeded"
@@ -190,7 +192,7 @@ ITEM = {"description": "Work", "quantity": 1, "unit_price": 1, "tax_category": "
         ([ITEM | {"price": 1}], "items[1]: there is no field price"),
     ],
 )
-def test_items_that_cannot_be_invoiced_are_refused_at_once(busy_desk: Desk, items: Any, message: str) -> None:
+def test_items_that_cannot_be_invoiced_are_refused_at_once(busy_desk: BillingDesk, items: Any, message: str) -> None:
     busy_desk.engine.dispose()  # in a new session, plans are made for the very values
     assert told(
         lambda: busy_desk.rows(
@@ -202,7 +204,7 @@ def test_items_that_cannot_be_invoiced_are_refused_at_once(busy_desk: Desk, item
 
 
 @pytest.mark.slow
-def test_very_many_ids_are_one_request(desk: Desk) -> None:
+def test_very_many_ids_are_one_request(desk: BillingDesk) -> None:
     """Nearly all of them unknown: each gets its outcome, and no process keeps growing."""
     orders = desk.many_orders(1000)
     unknown = size(49_000, 999_000)
@@ -228,7 +230,7 @@ def memory_of_this_process() -> int:
     pytest.skip("memory is read from /proc")
 
 
-def test_without_an_organization_in_scope_a_person_is_told_so(desk: Desk) -> None:
+def test_without_an_organization_in_scope_a_person_is_told_so(desk: BillingDesk) -> None:
     for statement in (
         "select public.create_bulk_invoice_job_sql(array['x'])",
         "call public.process_bulk_invoice_job_sql(uuidv7())",

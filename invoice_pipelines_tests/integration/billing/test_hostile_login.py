@@ -18,7 +18,7 @@ from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.database.engine import driver_url
 from invoice_pipelines.database.roles import APP, BOOKS
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 
 TABLES = (
     "invoice",
@@ -35,7 +35,7 @@ TABLES = (
 
 
 @pytest.fixture(scope="module")
-def books(shared_database: TestDatabase) -> Desk:
+def books(shared_database: TestDatabase) -> BillingDesk:
     """An organization with an open invoice, a paid one, a void one whose order is open again, and a credit note."""
     desk = open_desk(shared_database)
     desk.issue(line(2, 50))
@@ -48,7 +48,7 @@ def books(shared_database: TestDatabase) -> Desk:
 
 
 @contextmanager
-def hostile(desk: Desk) -> Iterator[Connection]:
+def hostile(desk: BillingDesk) -> Iterator[Connection]:
     """A transaction of a login of the application, in the organization's scope."""
     engine = create_engine(driver_url(desk.url))
     with engine.begin() as connection:
@@ -58,7 +58,7 @@ def hostile(desk: Desk) -> Iterator[Connection]:
     engine.dispose()
 
 
-def state(desk: Desk) -> dict[str, Any]:
+def state(desk: BillingDesk) -> dict[str, Any]:
     """All that the books say, and the orders and items."""
     return {
         table: desk.rows(f"select to_jsonb(t) from billing.{table} t order by to_jsonb(t)::text")
@@ -66,7 +66,7 @@ def state(desk: Desk) -> dict[str, Any]:
     }
 
 
-def refused(desk: Desk, *statements: str, **values: Any) -> str:
+def refused(desk: BillingDesk, *statements: str, **values: Any) -> str:
     """What the login is told that tries statements in one transaction, after which nothing is changed."""
     before = state(desk)
     with pytest.raises(DBAPIError) as caught, hostile(desk) as connection:
@@ -149,7 +149,7 @@ def written(parts: tuple[str, ...], changes: dict[str, object]) -> list[str]:
 
 
 @contextmanager
-def as_books(desk: Desk) -> Iterator[Connection]:
+def as_books(desk: BillingDesk) -> Iterator[Connection]:
     """The role that may write the books; what it does is taken back."""
     with desk.superuser.connect() as connection:
         connection.execute(text(f"set local role {BOOKS}"))
@@ -159,13 +159,13 @@ def as_books(desk: Desk) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_number_is_refused_to_what_does_not_tie_whoever_writes_it(books: Desk, forgery: str) -> None:
+def test_a_number_is_refused_to_what_does_not_tie_whoever_writes_it(books: BillingDesk, forgery: str) -> None:
     parts, changes, message = FORGERIES[forgery]
     with as_books(books) as connection, pytest.raises(DBAPIError, match=message):
         run(connection, written(parts, changes), {"id": uuid4()})
 
 
-def test_what_ties_gets_its_number(books: Desk) -> None:
+def test_what_ties_gets_its_number(books: BillingDesk) -> None:
     """Otherwise the refusals would prove nothing."""
     with as_books(books) as connection:
         run(connection, written(PARTS, {}), {"id": uuid4()})
@@ -175,7 +175,7 @@ def test_what_ties_gets_its_number(books: Desk) -> None:
     "statement",
     ["delete from billing.item", "truncate billing.item cascade", "update billing.item set id = uuidv7()"],
 )
-def test_items_that_invoices_name_stay(books: Desk, statement: str) -> None:
+def test_items_that_invoices_name_stay(books: BillingDesk, statement: str) -> None:
     books.issue(line(item_id=books.item()))
     told = refused(books, statement)
     assert "set is_active to false" in told or "permission denied" in told
@@ -184,7 +184,7 @@ def test_items_that_invoices_name_stay(books: Desk, statement: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_nothing_is_written_to_the_books_by_hand(books: Desk, table: str) -> None:
+def test_nothing_is_written_to_the_books_by_hand(books: BillingDesk, table: str) -> None:
     """No invoice, payment or event comes, changes or goes, and no counter moves, but by the functions for that."""
     columns = [
         row[0]
@@ -217,13 +217,13 @@ INNER = {
 
 
 @pytest.mark.parametrize("call", INNER.values(), ids=INNER)
-def test_the_steps_of_issuing_cannot_be_called_by_themselves(desk: Desk, call: str) -> None:
+def test_the_steps_of_issuing_cannot_be_called_by_themselves(desk: BillingDesk, call: str) -> None:
     invoice, order = desk.issue(), desk.order()
     ids: dict[str, UUID] = {"invoice": invoice, "order": order, "job": desk.ask([order])}
     assert "permission denied" in refused(desk, f"select * from {call}", **ids)
 
 
-def test_a_job_that_was_forged_cannot_close_the_series_with_a_date_far_ahead(desk: Desk) -> None:
+def test_a_job_that_was_forged_cannot_close_the_series_with_a_date_far_ahead(desk: BillingDesk) -> None:
     order = desk.order()
     job = desk.ask([order])
     with hostile(desk) as connection:
@@ -236,7 +236,7 @@ def test_a_job_that_was_forged_cannot_close_the_series_with_a_date_far_ahead(des
 
 
 def test_another_organization_is_out_of_reach_of_the_functions_that_write_the_books(
-    books: Desk, shared_database: TestDatabase
+    books: BillingDesk, shared_database: TestDatabase
 ) -> None:
     """They work with rights that the application lacks, but in the organization that it named."""
     other = open_desk(shared_database)
@@ -272,17 +272,17 @@ def test_another_organization_is_out_of_reach_of_the_functions_that_write_the_bo
         ("status = 'cancelled' where status = 'reviewed'", "changed by billing.set_order_status()"),
     ],
 )
-def test_the_status_of_an_order_is_not_changed_by_hand(books: Desk, change: str, told: str) -> None:
+def test_the_status_of_an_order_is_not_changed_by_hand(books: BillingDesk, change: str, told: str) -> None:
     books.order()
     assert told in refused(books, f"update billing.sales_order set {change}")
 
 
-def test_no_order_comes_as_invoiced(books: Desk) -> None:
+def test_no_order_comes_as_invoiced(books: BillingDesk) -> None:
     with pytest.raises(DBAPIError, match="invoiced by issuing its invoice"):
         books.order(status="invoiced")
 
 
-def test_what_a_person_changes_by_the_function_is_noted_with_time_and_login(desk: Desk) -> None:
+def test_what_a_person_changes_by_the_function_is_noted_with_time_and_login(desk: BillingDesk) -> None:
     order = desk.order()
     desk.rows("select billing.set_order_status(array[:id], 'cancelled', 'no longer wanted', 'anna')", id=order)
     (event,) = desk.rows("select *, now() - created_at < interval '1 minute' as is_new from billing.sales_order_event")
@@ -290,7 +290,7 @@ def test_what_a_person_changes_by_the_function_is_noted_with_time_and_login(desk
     assert (event.created_by, event.login, event.is_new) == ("anna", APP, True)
 
 
-def test_a_void_and_its_event_have_one_moment_and_name_the_login(books: Desk) -> None:
+def test_a_void_and_its_event_have_one_moment_and_name_the_login(books: BillingDesk) -> None:
     (void,) = books.rows("select id, voided_at, voided_by from billing.invoice where status = 'void'")
     (event,) = books.rows("select * from billing.invoice_event where invoice_id = :id", id=void.id)
     assert (event.action, event.created_at, event.created_by) == ("voided", void.voided_at, void.voided_by)
@@ -300,7 +300,7 @@ def test_a_void_and_its_event_have_one_moment_and_name_the_login(books: Desk) ->
 # History.
 
 
-def test_what_was_issued_says_the_same_whatever_becomes_of_customers_items_and_rates(desk: Desk) -> None:
+def test_what_was_issued_says_the_same_whatever_becomes_of_customers_items_and_rates(desk: BillingDesk) -> None:
     customer, item = desk.customer(), desk.item(unit_price=10, tax_category="S", tax_rate=19)
     desk.issue(line(2, 10, item_id=item), customer_id=customer, discount_percent=5)
     before = {table: state(desk)[table] for table in TABLES}

@@ -36,7 +36,7 @@ from invoice_pipelines.billing.records.master_data import upsert_customers, upse
 from invoice_pipelines.billing.records.sales_orders import upsert_orders
 from invoice_pipelines.database.engine import create_app_engine, organization_scope
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 PEOPLE: list[tuple[str, str, dict[str, Any]]] = [
@@ -129,7 +129,7 @@ def test_orders_are_narrowed_by_status_customer_dates_and_words(own_shop):
 
 
 @pytest.mark.usefixtures("enough")
-def test_invoices_are_narrowed_by_what_they_say_and_how_they_stand(desk: Desk) -> None:
+def test_invoices_are_narrowed_by_what_they_say_and_how_they_stand(desk: BillingDesk) -> None:
     other = desk.customer(customer_number="other", name="Andere 100%")
     first = desk.today - timedelta(days=60)
     issued = {}
@@ -176,7 +176,7 @@ def test_invoices_are_narrowed_by_what_they_say_and_how_they_stand(desk: Desk) -
         assert found(before=place, issued_from=first + timedelta(days=10)) == [3, 2, 1]
 
 
-def test_days_are_found_where_numbers_begin_anew_each_year(desk: Desk) -> None:
+def test_days_are_found_where_numbers_begin_anew_each_year(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"pattern": "R{year}-{number:03}", "yearly_reset": True})
     ids = {}
     for day in (date(2024, 6, 1), date(2024, 12, 31), date(2025, 1, 1), date(2025, 6, 1)):
@@ -203,7 +203,7 @@ TABLES = (
 
 
 @pytest.fixture(scope="module")
-def crowd(server, template) -> Iterator[tuple[TestDatabase, Desk]]:
+def crowd(server, template) -> Iterator[tuple[TestDatabase, BillingDesk]]:
     """Two organizations with some hundred records each, of which one has to be read alone."""
     with fresh_database(server, template) as database:
         keep_statistics(database.superuser, TABLES)
@@ -223,7 +223,7 @@ def crowd(server, template) -> Iterator[tuple[TestDatabase, Desk]]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_page_is_read_without_the_rest(crowd: tuple[TestDatabase, Desk], state: str) -> None:
+def test_a_page_is_read_without_the_rest(crowd: tuple[TestDatabase, BillingDesk], state: str) -> None:
     database, desk = crowd
     put(database.superuser, TABLES, state)
     engine = create_app_engine(database.app_url)
@@ -248,7 +248,7 @@ def test_a_page_is_read_without_the_rest(crowd: tuple[TestDatabase, Desk], state
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_is_passed_over_is_read_a_few_times_at_most(crowd: tuple[TestDatabase, Desk], state: str) -> None:
+def test_what_is_passed_over_is_read_a_few_times_at_most(crowd: tuple[TestDatabase, BillingDesk], state: str) -> None:
     database, desk = crowd
     put(database.superuser, TABLES, state)
     engine = create_app_engine(database.app_url)
@@ -269,7 +269,7 @@ def test_what_is_passed_over_is_read_a_few_times_at_most(crowd: tuple[TestDataba
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_rows_are_looked_up_by_their_keys(crowd: tuple[TestDatabase, Desk], state: str) -> None:
+def test_rows_are_looked_up_by_their_keys(crowd: tuple[TestDatabase, BillingDesk], state: str) -> None:
     database, desk = crowd
     put(database.superuser, TABLES, state)
     engine = create_app_engine(database.app_url)

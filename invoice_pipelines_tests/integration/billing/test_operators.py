@@ -13,7 +13,7 @@ from sqlalchemy import text
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.waiting import wait_for
 
@@ -21,7 +21,7 @@ from invoice_pipelines_tests.support.waiting import wait_for
 class Psql:
     """A person at the server's own psql."""
 
-    def __init__(self, server: EmbeddedServer, desk: Desk, role: str = APP, *, scoped: bool = True) -> None:
+    def __init__(self, server: EmbeddedServer, desk: BillingDesk, role: str = APP, *, scoped: bool = True) -> None:
         self.command = [
             *(str(server.binary("psql")), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-F", "|"),
             *("-v", "ON_ERROR_STOP=1", "-h", str(server.socket_folder), "-U", role, "-d", str(desk.url.database)),
@@ -48,7 +48,7 @@ class Psql:
         )
 
 
-def test_an_order_is_invoiced_and_says_its_number(server: EmbeddedServer, desk: Desk) -> None:
+def test_an_order_is_invoiced_and_says_its_number(server: EmbeddedServer, desk: BillingDesk) -> None:
     psql, order_id = Psql(server, desk), desk.order()
     ask = f"select invoice_number, status, code from create_invoice_from_sales_order_sql('{order_id}')"
     number = f"INV-{desk.today:%Y}-000001"
@@ -60,7 +60,7 @@ def test_an_order_is_invoiced_and_says_its_number(server: EmbeddedServer, desk: 
     ]
 
 
-def test_documents_and_messages_are_asked_for_with_the_invoices(server: EmbeddedServer, desk: Desk) -> None:
+def test_documents_and_messages_are_asked_for_with_the_invoices(server: EmbeddedServer, desk: BillingDesk) -> None:
     psql, order_id = Psql(server, desk), desk.order()
     ((job_id,),) = psql(
         f"""select job_id from create_bulk_invoice_job_sql(array['{order_id}'], generate_pdf => true,
@@ -78,7 +78,7 @@ def test_documents_and_messages_are_asked_for_with_the_invoices(server: Embedded
     assert "communication_method: name one of email, sms, whatsapp" in refused.stderr
 
 
-def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk: Desk) -> None:
+def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk: BillingDesk) -> None:
     psql = Psql(server, desk)
     orders = desk.many_orders(30)
     ids = "array[" + ",".join(f"'{order_id}'" for order_id in [*orders, "nonsense"]) + "]"
@@ -211,7 +211,7 @@ def test_an_unknown_job_and_another_organizations_job_are_the_same(
     assert other.numbers() == []
 
 
-def test_a_login_without_the_role_may_not(server: EmbeddedServer, desk: Desk) -> None:
+def test_a_login_without_the_role_may_not(server: EmbeddedServer, desk: BillingDesk) -> None:
     desk.behind("do $$ begin create role stranger login; exception when duplicate_object then null; end $$")
     for statement in (
         "call trigger_batch_invoice_processing()",
@@ -223,7 +223,7 @@ def test_a_login_without_the_role_may_not(server: EmbeddedServer, desk: Desk) ->
 
 
 def test_each_chunk_counts_at_once_and_what_is_ended_in_the_middle_loses_nothing(
-    server: EmbeddedServer, desk: Desk
+    server: EmbeddedServer, desk: BillingDesk
 ) -> None:
     """Meanwhile others see how far it is, and an invoice between two chunks waits for none of the others."""
     orders, single = desk.many_orders(40), desk.order()
@@ -242,7 +242,7 @@ def test_each_chunk_counts_at_once_and_what_is_ended_in_the_middle_loses_nothing
     desk.assert_in_order()
 
 
-def waiting_for_a_lock(desk: Desk) -> list[int]:
+def waiting_for_a_lock(desk: BillingDesk) -> list[int]:
     """Server processes of psql that wait."""
     with desk.superuser.connect() as connection:
         found = connection.execute(
@@ -254,7 +254,7 @@ def waiting_for_a_lock(desk: Desk) -> list[int]:
         return list(found.scalars())
 
 
-def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: EmbeddedServer, desk: Desk) -> None:
+def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: EmbeddedServer, desk: BillingDesk) -> None:
     job_id = desk.ask(desk.many_orders(30))
     with desk.scope() as holder:
         holder.execute(text("select from billing.sales_order for update"))
@@ -274,7 +274,7 @@ def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: Embedde
     desk.assert_in_order()
 
 
-def test_within_a_transaction_a_person_is_told_why_not(server: EmbeddedServer, desk: Desk) -> None:
+def test_within_a_transaction_a_person_is_told_why_not(server: EmbeddedServer, desk: BillingDesk) -> None:
     job_id = desk.ask([desk.order()])
     for call in (f"call process_bulk_invoice_job_sql('{job_id}')", "call trigger_batch_invoice_processing()"):
         done = Psql(server, desk).run(f"begin;\n{call};\ncommit;")

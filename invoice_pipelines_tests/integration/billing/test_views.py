@@ -10,10 +10,10 @@ from sqlalchemy import text
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 
 
-def test_what_a_batch_made_is_shown_with_what_each_invoice_owes(desk: Desk) -> None:
+def test_what_a_batch_made_is_shown_with_what_each_invoice_owes(desk: BillingDesk) -> None:
     long_ago = desk.today - timedelta(days=20)
     orders = [desk.order(line(n, 100)) for n in range(1, 6)]
     job_id = desk.ask(orders, invoice_date=long_ago, due_days=14)
@@ -64,7 +64,7 @@ def test_a_superuser_sees_each_organization_by_its_own_day(shared_database: Test
         assert connection.execute(text("select count(*) from invoice_record")).scalar_one() == 1
 
 
-def test_received_invoices_have_views_of_their_own(desk: Desk) -> None:
+def test_received_invoices_have_views_of_their_own(desk: BillingDesk) -> None:
     desk.issue()
     assert desk.rows("select * from received_invoice") == desk.rows("select * from received_invoice_line") == []
     assert desk.value("select count(*) from invoice_record") == 1

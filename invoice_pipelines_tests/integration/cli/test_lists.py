@@ -34,7 +34,7 @@ ORDERS = "order_number,customer_number,order_date,description,quantity,unit_pric
 
 
 @dataclass
-class Shop:
+class FullOrganization:
     """An organization with something of everything. `named` are the things that commands take, by their metavar."""
 
     terminal: Terminal
@@ -56,7 +56,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServer) -> Shop:
+def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServer) -> FullOrganization:
     terminal = bare_terminal
     terminal.environment |= {
         "INVOICE_PIPELINES_SMTP_HOST": "127.0.0.1",
@@ -67,7 +67,7 @@ def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServe
         "INVOICE_PIPELINES_EMAIL_FROM": "invoices@acme.example",
     }
     terminal.run("organizations", "add", "acme", "--name", LONG, *SELLER)
-    shop = Shop(terminal)
+    shop = FullOrganization(terminal)
     shop.do("tax-rates", "import", terminal.file("rates.csv", "tax_category,rate,name\nS,19,Standard\n"))
     shop.do("customers", "import", terminal.file("customers.csv", CUSTOMERS))
     shop.do(
@@ -146,7 +146,7 @@ def test_there_is_a_shape_for_every_command_with_json() -> None:
 
 
 @pytest.mark.parametrize("command", SHAPES)
-def test_json_has_the_documented_shape(shop: Shop, command: str) -> None:
+def test_json_has_the_documented_shape(shop: FullOrganization, command: str) -> None:
     documented = set(re.findall(r"`([a-z0-9_]+)`", SHAPES[command]))
     if command in WITHOUT_ORGANIZATION:
         ended = shop.terminal.run(*command.split(), "--json")
@@ -168,7 +168,9 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", [command for command in SHAPES if "list" in command or "show" in command])
-def test_nothing_is_wider_than_the_terminal(shop: Shop, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_wider_than_the_terminal(
+    shop: FullOrganization, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That every word is whole and there is looked after by `every_table_fits`."""
     monkeypatch.setattr(console, "_force_terminal", True)
     monkeypatch.setattr(Terminal, "width", 80)
@@ -191,7 +193,7 @@ def test_nothing_is_wider_than_the_terminal(shop: Shop, command: str, monkeypatc
         ("overdue list", "id"),
     ],
 )
-def test_a_list_is_read_page_by_page(shop: Shop, command: str, cursor: str) -> None:
+def test_a_list_is_read_page_by_page(shop: FullOrganization, command: str, cursor: str) -> None:
     whole = [line[cursor] for line in shop.lines(command)]
     seen: list[str] = []
     page: list[str] = []
@@ -203,7 +205,7 @@ def test_a_list_is_read_page_by_page(shop: Shop, command: str, cursor: str) -> N
     assert f"There may be more: add --after {whole[0]}" in shown
 
 
-def test_lists_are_narrowed_by_what_matters(shop: Shop) -> None:
+def test_lists_are_narrowed_by_what_matters(shop: FullOrganization) -> None:
     def numbers(command: str, key: str) -> list[str]:
         return [line[key] for line in shop.lines(command)]
 
@@ -228,7 +230,7 @@ def test_lists_are_narrowed_by_what_matters(shop: Shop) -> None:
     assert numbers("overdue list --status SUCCESS", "status") == ["SUCCESS"]
 
 
-def test_customers_are_invoiced_over_the_same_items(shop: Shop) -> None:
+def test_customers_are_invoiced_over_the_same_items(shop: FullOrganization) -> None:
     whom = shop.terminal.file("whom.txt", "C1\nC3\n")
     header = "sku;description;quantity;unit_price;tax_category;tax_rate\n"
     items = shop.terminal.file("fees.csv", f"{header}LAMP-2;;2;;S;19\n;Membership 2026;1;1000000.00;S;19\n")
@@ -243,7 +245,7 @@ def test_customers_are_invoiced_over_the_same_items(shop: Shop) -> None:
     assert "go together" in one_line(shop.terminal.acme("batch", "invoices", "--customers", whom))
 
 
-def test_work_reports_as_json_too(shop: Shop) -> None:
+def test_work_reports_as_json_too(shop: FullOrganization) -> None:
     (exported,) = shop.lines("intake list --status EXPORTED")
     shop.do("export", "again", exported["id"][-8:])
     (previewed,) = shop.lines("export preview")
@@ -255,7 +257,7 @@ def test_work_reports_as_json_too(shop: Shop) -> None:
     assert (sending["failed"], sending["waiting"], sending["ended"]) == (0, [], "empty")
 
 
-def test_what_is_not_there_is_said_in_one_line(shop: Shop) -> None:
+def test_what_is_not_there_is_said_in_one_line(shop: FullOrganization) -> None:
     for command in ("orders show", "customers show", "items show", "invoices show"):
         assert "no " in one_line(shop.terminal.acme(*command.split(), "X-9"))
     for command in ("intake show", "uploads show", "overdue show", "notifications show", "batch show"):
@@ -264,7 +266,7 @@ def test_what_is_not_there_is_said_in_one_line(shop: Shop) -> None:
     assert "no export 99" in one_line(shop.terminal.acme("export", "show", "99"))
 
 
-def test_ids_are_known_by_the_characters_that_are_shown(shop: Shop) -> None:
+def test_ids_are_known_by_the_characters_that_are_shown(shop: FullOrganization) -> None:
     for command, name in (("intake show", "INVOICE"), ("uploads show", "UPLOAD"), ("overdue show", "RUN")):
         (shown,) = shop.lines(f"{command} {shop.named[name][-8:]}")
         assert shown["id"] == shop.named[name]
@@ -275,7 +277,7 @@ RECIPES = re.findall(r"^```\n((?:invoice-pipelines [^\n]*\n)+)```$", DOCS.split(
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize("recipe", [line for block in RECIPES for line in block.splitlines()])
-def test_recipes_with_jq_work(shop: Shop, recipe: str) -> None:
+def test_recipes_with_jq_work(shop: FullOrganization, recipe: str) -> None:
     command, _, program = recipe.partition(" | jq ")
     words = [word for word in command.split() if word not in ("invoice-pipelines", "--organization", "acme")]
     ended = (shop.terminal.run if "acme" not in command else shop.terminal.acme)(*words)

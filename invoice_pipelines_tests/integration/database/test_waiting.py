@@ -23,7 +23,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import drain
 from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
-from invoice_pipelines_tests.integration.work.conftest import Desk as WorkDesk
+from invoice_pipelines_tests.integration.work.conftest import WorkDesk
 from invoice_pipelines_tests.integration.work.effects import EFFECTS, KIND, leave_effects
 from invoice_pipelines_tests.support.programs import run_command
 from invoice_pipelines_tests.support.terminal import Terminal

@@ -55,7 +55,7 @@ BROKEN_XML = EXAMPLES / "nordwind-handel" / "kaputt.xml"
 
 
 @dataclass
-class House:
+class DagsterHouse:
     """An installation: its database, its folders, and the Dagster instance whose sensors and runs work in it."""
 
     database: TestDatabase
@@ -383,10 +383,10 @@ def emptied(instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def house(
     database: TestDatabase, installation: Path, defs: dg.Definitions, instance_in_memory: dg.DagsterInstance
-) -> Iterator[House]:
+) -> Iterator[DagsterHouse]:
     """An installation whose Dagster keeps its records in memory."""
     with emptied(instance_in_memory) as instance:
-        yield House(database, installation, instance, defs)
+        yield DagsterHouse(database, installation, instance, defs)
 
 
 @contextmanager
@@ -424,10 +424,10 @@ def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Dagst
 @pytest.fixture
 def kept_house(
     database: TestDatabase, installation: Path, defs: dg.Definitions, kept_instance: dg.DagsterInstance
-) -> Iterator[House]:
+) -> Iterator[DagsterHouse]:
     """An installation whose Dagster keeps its records in files."""
     with emptied(kept_instance) as instance:
-        yield House(database, installation, instance, defs)
+        yield DagsterHouse(database, installation, instance, defs)
 
 
 @pytest.fixture
@@ -437,7 +437,7 @@ def lasting_house(
     defs: dg.Definitions,
     server: EmbeddedServer,
     configure: Callable[..., None],
-) -> Iterator[House]:
+) -> Iterator[DagsterHouse]:
     """An installation whose Dagster is set up as by `up` and keeps its records in PostgreSQL."""
     name = f"test_{uuid4().hex[:12]}_dagster"
     create_dagster_database(server.url("postgres"), name)
@@ -446,7 +446,7 @@ def lasting_house(
     prepare_home(load_settings())
     DagsterPostgresStorage(url.render_as_string(hide_password=False))  # makes the tables
     with dg.DagsterInstance.from_config(str(installation)) as instance:
-        yield House(database, installation, instance, defs)
+        yield DagsterHouse(database, installation, instance, defs)
     admin = create_login_engine(server.url("postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"drop database {name} with (force)"))

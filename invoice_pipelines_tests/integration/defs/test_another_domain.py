@@ -16,7 +16,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import OrganizationError, list_organizations
 from invoice_pipelines.promises import Finding, Promise
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.integration.defs.conftest import House, failure_of
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse, failure_of
 
 
 class Greeting(dg.Config):
@@ -67,7 +67,7 @@ GREETING = Domain(
 
 
 @pytest.fixture
-def sixth(house: House) -> House:
+def sixth(house: DagsterHouse) -> DagsterHouse:
     """An installation that has this domain alone."""
     declared = definitions_of(GREETING)
     house.defs = dg.Definitions.merge(
@@ -76,7 +76,7 @@ def sixth(house: House) -> House:
     return house
 
 
-def said(house: House, asset: str) -> dict[str, object]:
+def said(house: DagsterHouse, asset: str) -> dict[str, object]:
     records = house.instance.fetch_materializations(dg.AssetKey(["greeting", asset]), limit=9).records
     return {
         str(record.partition_key): record.asset_materialization.metadata["said"].value
@@ -85,7 +85,7 @@ def said(house: House, asset: str) -> dict[str, object]:
     }
 
 
-def test_its_sensor_asks_for_a_run_which_does_all_stages(sixth: House) -> None:
+def test_its_sensor_asks_for_a_run_which_does_all_stages(sixth: DagsterHouse) -> None:
     sixth.add("acme", "quiet")
     (request,) = sixth.look("greetings_due").run_requests or []
     assert (request.job_name, request.partition_key, request.tags["organization"]) == ("greeting", "acme", "acme")
@@ -98,7 +98,7 @@ def test_its_sensor_asks_for_a_run_which_does_all_stages(sixth: House) -> None:
 
 
 def test_many_organizations_are_swept_and_a_broken_one_stops_no_other(
-    sixth: House, configure: Callable[..., None]
+    sixth: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     configure(sweep_threshold=2)
     sixth.add("acme", "beta", "gruff", "sullen")
@@ -114,6 +114,6 @@ def test_many_organizations_are_swept_and_a_broken_one_stops_no_other(
     assert sixth.wanted("greetings_due") == ["acme", "beta"], "those that failed rest"
 
 
-def test_what_it_refuses_fails_the_run_with_one_line(sixth: House) -> None:
+def test_what_it_refuses_fails_the_run_with_one_line(sixth: DagsterHouse) -> None:
     sixth.add("sullen")
     assert failure_of(sixth.run("greeting", "sullen")) == "sullen greets nobody."

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
@@ -50,7 +50,7 @@ PLANS = dg.Definitions(
 
 
 def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it_in_the_end(
-    lasting_house: House, server: EmbeddedServer
+    lasting_house: DagsterHouse, server: EmbeddedServer
 ) -> None:
     storage_url = load_settings().dagster_database_url
     assert storage_url is not None
@@ -84,7 +84,7 @@ def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it
     admin.dispose()
 
 
-def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: House) -> None:
+def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: DagsterHouse) -> None:
     instance = lasting_house.instance
     asked: list[str] = []
 
@@ -103,7 +103,7 @@ def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: House) ->
     assert [statement for statement in asked if "pg_catalog" in statement] == []
 
 
-def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: House) -> None:
+def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: DagsterHouse) -> None:
     instance = lasting_house.instance
     asked: list[str] = []
     engine = instance.event_log_storage._engine  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: House) -> 
     assert [statement for statement in asked if "NOTIFY" in statement] == []
 
 
-def _planned(house: House, run: dg.DagsterRun) -> list[list[tuple[object, ...]]]:
+def _planned(house: DagsterHouse, run: dg.DagsterRun) -> list[list[tuple[object, ...]]]:
     """What is stored of what a run is to make and to check."""
     tables = (
         """select dagster_event_type, step_key, asset_key, partition, event::jsonb -> 'dagster_event'
@@ -132,7 +132,7 @@ def _planned(house: House, run: dg.DagsterRun) -> list[list[tuple[object, ...]]]
 
 
 def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
-    lasting_house: House, monkeypatch: pytest.MonkeyPatch
+    lasting_house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
     instance.add_dynamic_partitions("organization", ["acme"])
@@ -160,7 +160,7 @@ def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
 
 
 def test_where_a_part_cannot_be_stored_nothing_is_twice(
-    lasting_house: House, capfd: pytest.CaptureFixture[str]
+    lasting_house: DagsterHouse, capfd: pytest.CaptureFixture[str]
 ) -> None:
     instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
     instance.add_dynamic_partitions("organization", ["acme"])

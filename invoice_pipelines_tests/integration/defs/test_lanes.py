@@ -18,7 +18,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs import sweep as sweep_module
 from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.sweep import NOT_REACHED
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 
 
 def swept(result: dg.SensorResult) -> list[list[str]]:
@@ -30,7 +30,7 @@ def swept(result: dg.SensorResult) -> list[list[str]]:
     ]
 
 
-def drop_many(house: House, count: int) -> list[str]:
+def drop_many(house: DagsterHouse, count: int) -> list[str]:
     slugs = [f"org-{number:03}" for number in range(count)]
     house.add(*slugs)
     for slug in slugs:
@@ -40,7 +40,7 @@ def drop_many(house: House, count: int) -> list[str]:
 
 
 def test_sweeps_work_beside_each_other_each_over_other_organizations(
-    house: House, configure: Callable[..., None]
+    house: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     configure(sweep_size=60)
     slugs = drop_many(house, 150)
@@ -56,7 +56,7 @@ def test_sweeps_work_beside_each_other_each_over_other_organizations(
     assert "2 sweeps are in flight; 30 wait" in str(waits.skip_reason)
 
 
-def test_what_is_in_no_sweep_gets_a_quick_run_beside_them(house: House) -> None:
+def test_what_is_in_no_sweep_gets_a_quick_run_beside_them(house: DagsterHouse) -> None:
     house.add("acme", "beta", "gamma")
     for slug in ("acme", "beta", "gamma"):
         house.drop(slug, "one.xml", b"<one/>")
@@ -67,7 +67,7 @@ def test_what_is_in_no_sweep_gets_a_quick_run_beside_them(house: House) -> None:
     assert (request.partition_key, request.tags["lane"]) == ("beta", "express")
 
 
-def test_an_organization_with_much_to_do_takes_no_quick_place(house: House) -> None:
+def test_an_organization_with_much_to_do_takes_no_quick_place(house: DagsterHouse) -> None:
     house.add("large", "small")
     for slug, count in (("large", 501), ("small", 2)):
         house.behind(
@@ -85,7 +85,7 @@ def test_an_organization_with_much_to_do_takes_no_quick_place(house: House) -> N
 
 
 def test_who_waited_for_the_longest_comes_first_whatever_else_is_due(
-    house: House, configure: Callable[..., None]
+    house: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     """New files come for all, all the time; each sweep has the time for its first two only."""
     configure(sweep_threshold=1, sweeps_at_once=1)
@@ -106,7 +106,9 @@ def test_who_waited_for_the_longest_comes_first_whatever_else_is_due(
         assert set(reached[start : start + 6]) == set(slugs), "in three sweeps each organization has its turn"
 
 
-def test_a_sweep_whose_time_is_up_says_whom_it_did_not_reach(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_whose_time_is_up_says_whom_it_did_not_reach(
+    house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.add("acme", "beta", "gamma")
     clock = itertools.chain([0.0, 0.0], itertools.repeat(1e6))
     monkeypatch.setattr(sweep_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
@@ -117,7 +119,7 @@ def test_a_sweep_whose_time_is_up_says_whom_it_did_not_reach(house: House, monke
 
 
 def test_a_large_organization_leaves_the_others_of_its_sweep_their_time(
-    house: House, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    house: DagsterHouse, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(run_time_box_seconds=1800)
     slugs = drop_many(house, 40)
@@ -134,7 +136,7 @@ def test_a_large_organization_leaves_the_others_of_its_sweep_their_time(
     assert given[-1] == timedelta(minutes=30), "alone it has all of it"
 
 
-def test_the_run_queue_keeps_a_place_for_what_is_quick(lasting_house: House) -> None:
+def test_the_run_queue_keeps_a_place_for_what_is_quick(lasting_house: DagsterHouse) -> None:
     house = lasting_house
     house.add("acme", "beta")
     job, sweep = house.defs.resolve_job_def("intake"), house.defs.resolve_job_def("intake_sweep")
@@ -159,7 +161,7 @@ def test_the_run_queue_keeps_a_place_for_what_is_quick(lasting_house: House) -> 
 
 
 def test_neither_idle_nor_busy_ticks_read_the_records_of_runs_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.add("acme")
     house.drop("acme", "one.xml", b"<one/>")
@@ -184,7 +186,7 @@ def test_neither_idle_nor_busy_ticks_read_the_records_of_runs_again(
     assert sum(read) == 1, "the newest one again"
 
 
-def test_a_rest_outlasts_the_records_of_dagster(house: House) -> None:
+def test_a_rest_outlasts_the_records_of_dagster(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "one.xml", b"<one/>")
     house.tick()
@@ -194,7 +196,7 @@ def test_a_rest_outlasts_the_records_of_dagster(house: House) -> None:
     assert "at rest" in str(house.tick().skip_reason)
 
 
-def test_two_runs_of_an_organization_at_the_same_time_make_each_document_once(house: House) -> None:
+def test_two_runs_of_an_organization_at_the_same_time_make_each_document_once(house: DagsterHouse) -> None:
     """A sweep and a run of its own meet, as the run queue does not keep them apart."""
     house.add("acme")
     for number in range(30):
@@ -226,7 +228,7 @@ def test_two_runs_of_an_organization_at_the_same_time_make_each_document_once(ho
     assert len(verdicts) == len(set(verdicts)), "each is judged once"
 
 
-def test_no_sensor_asks_for_what_an_upload_has_asked_for_until_its_time_has_passed(house: House) -> None:
+def test_no_sensor_asks_for_what_an_upload_has_asked_for_until_its_time_has_passed(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     house.behind("update organizations.organization set created_at = now() - interval '1 hour'")
     for slug in ("acme", "beta"):

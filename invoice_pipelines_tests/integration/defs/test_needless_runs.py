@@ -10,13 +10,13 @@ import pytest
 from dagster._core.utils import make_new_run_id
 
 from invoice_pipelines.workers.needless import ended_before_it_began
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 from invoice_pipelines_tests.support.receiver import Receiver, Reply
 
 NODE = {"name": "__repository__", "location": {"name": "here"}, "jobs": [{"name": "intake"}]}
 
 
-def launched(house: House, *, asked_by: str | None = "upload", job: str = "intake") -> dg.DagsterRun:
+def launched(house: DagsterHouse, *, asked_by: str | None = "upload", job: str = "intake") -> dg.DagsterRun:
     """A run that Dagster is about to begin."""
     tags = {"organization": "acme", "dagster/partition": "acme", "lane": "express"}
     tags |= {"asked_by": asked_by} if asked_by else {}
@@ -24,13 +24,13 @@ def launched(house: House, *, asked_by: str | None = "upload", job: str = "intak
     return house.instance.add_run(run.with_status(dg.DagsterRunStatus.STARTING))
 
 
-def status(house: House, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+def status(house: DagsterHouse, run: dg.DagsterRun) -> dg.DagsterRunStatus:
     found = house.instance.get_run_by_id(run.run_id)
     assert found is not None
     return found.status
 
 
-def test_a_run_whose_uploads_were_taken_ends_and_one_with_work_begins(house: House) -> None:
+def test_a_run_whose_uploads_were_taken_ends_and_one_with_work_begins(house: DagsterHouse) -> None:
     house.add("acme")
     empty = launched(house)
     assert ended_before_it_began(house.instance, empty)
@@ -42,12 +42,12 @@ def test_a_run_whose_uploads_were_taken_ends_and_one_with_work_begins(house: Hou
 
 
 @pytest.mark.parametrize("other", [{"asked_by": None}, {"asked_by": "anna"}, {"job": "delivery"}])
-def test_runs_that_others_asked_for_begin(house: House, other: dict[str, str | None]) -> None:
+def test_runs_that_others_asked_for_begin(house: DagsterHouse, other: dict[str, str | None]) -> None:
     house.add("acme")
     assert not ended_before_it_began(house.instance, launched(house, **other))
 
 
-def test_files_in_the_inbox_are_work_as_well(house: House) -> None:
+def test_files_in_the_inbox_are_work_as_well(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "one.xml", GOOD)
     house.tick()
@@ -55,7 +55,7 @@ def test_files_in_the_inbox_are_work_as_well(house: House) -> None:
     assert not ended_before_it_began(house.instance, launched(house))
 
 
-def test_where_nothing_can_be_found_out_the_run_begins(house: House, configure: Callable[..., None]) -> None:
+def test_where_nothing_can_be_found_out_the_run_begins(house: DagsterHouse, configure: Callable[..., None]) -> None:
     house.add("acme")
     run = launched(house)
     configure(database_url="postgresql://nobody@127.0.0.1:1/none", database_connect_seconds=1)
@@ -63,7 +63,7 @@ def test_where_nothing_can_be_found_out_the_run_begins(house: House, configure: 
     assert status(house, run) is dg.DagsterRunStatus.STARTING
 
 
-def test_an_upload_that_relied_on_the_run_gets_another_one(house: House, configure: Callable[..., None]) -> None:
+def test_an_upload_that_relied_on_the_run_gets_another_one(house: DagsterHouse, configure: Callable[..., None]) -> None:
     house.add("acme")
     asked: list[str] = []
 

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from invoice_pipelines.organizations import remove_organization, restore_organization
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 
 
-def test_organizations_get_lose_and_get_back_their_partition(house: House) -> None:
+def test_organizations_get_lose_and_get_back_their_partition(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     assert house.partitions == {"acme", "beta"}
     result = house.keep_partitions_in_step()
@@ -26,7 +26,7 @@ def test_organizations_get_lose_and_get_back_their_partition(house: House) -> No
 
 
 @pytest.mark.slow
-def test_10_000_organizations_take_a_fraction_of_the_60_seconds_a_tick_may_last(lasting_house: House) -> None:
+def test_10_000_organizations_take_a_fraction_of_the_60_seconds_a_tick_may_last(lasting_house: DagsterHouse) -> None:
     lasting_house.add_many(10_000)
     started = time.monotonic()
     lasting_house.keep_partitions_in_step()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 
 ORGANIZATIONS = [f"org-{number:02}" for number in range(1, 31)]
 WITH_A_GAP, *WITH_WRONG_SETTINGS = "org-07", "org-13", "org-22"
@@ -23,9 +23,9 @@ SWEEPS = {
 
 @pytest.mark.slow
 def test_after_sweeps_of_30_organizations_with_three_broken_ones_each_shows_the_state_of_its_checks(
-    house: House,
+    house: DagsterHouse,
 ) -> None:
-    shop = Shop(house)
+    shop = SellersHouse(house)
     shop.open(*ORGANIZATIONS)
     long_ago = (datetime.now(UTC) - timedelta(days=60)).date()
     for slug in ORGANIZATIONS:
@@ -52,7 +52,7 @@ def test_after_sweeps_of_30_organizations_with_three_broken_ones_each_shows_the_
         assert house.check_states(asset, check) == dict.fromkeys(ORGANIZATIONS, "SUCCEEDED"), check
 
 
-def left_out(house: House, job: str) -> dict[str, str]:
+def left_out(house: DagsterHouse, job: str) -> dict[str, str]:
     """The organizations that a sweep of all could not process."""
     config = {"ops": {SWEEPS[job][0]: {"config": {"organizations": ORGANIZATIONS}}}}
     return house.left_out(house.run(job, config=config))

@@ -34,7 +34,7 @@ AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True)
-class Desk:
+class IntakeDesk:
     """One organization: its folders, its rows, and the superuser's view for looking behind them."""
 
     database: TestDatabase
@@ -215,24 +215,24 @@ def intake_database(server: EmbeddedServer, template: str) -> Iterator[TestDatab
         yield database
 
 
-def open_desk(database: TestDatabase, folder: Path) -> Desk:
+def open_desk(database: TestDatabase, folder: Path) -> IntakeDesk:
     """A new organization with its inbox."""
     slug = f"desk-{uuid4()}"
     organization_id = add_organization(
         database.engine, slug, "Desk", country_code="DE", time_zone="Europe/Berlin", currency="EUR"
     )
-    desk = Desk(database, organization_id, slug, folder)
+    desk = IntakeDesk(database, organization_id, slug, folder)
     desk.inbox.mkdir(parents=True)
     return desk
 
 
 @pytest.fixture
-def desk(intake_database: TestDatabase, tmp_path: Path) -> Desk:
+def desk(intake_database: TestDatabase, tmp_path: Path) -> IntakeDesk:
     """One organization."""
     return open_desk(intake_database, tmp_path)
 
 
 @pytest.fixture
-def other_desk(intake_database: TestDatabase, tmp_path: Path) -> Desk:
+def other_desk(intake_database: TestDatabase, tmp_path: Path) -> IntakeDesk:
     """Another organization, with the same folders."""
     return open_desk(intake_database, tmp_path)

@@ -14,7 +14,7 @@ from invoice_pipelines.intake.received_invoices import ProcessingError, mark_fai
 from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.validating import validate_handler
 from invoice_pipelines.work import Chunk, Item, Outcome
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading, surely_read
 from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 TODAY = date(2026, 5, 1)
@@ -25,13 +25,13 @@ def invoice_on_paper(number: str = "2026-001", **changes: object) -> Reading:
     return surely_read(make_reading(number, source=Source.TEXT, format=Format.PDF, lines=(), **changes))
 
 
-def validate(desk: Desk, connection: Connection, *ids: UUID) -> list[Outcome]:
+def validate(desk: IntakeDesk, connection: Connection, *ids: UUID) -> list[Outcome]:
     handler = validate_handler(Standard(TODAY, past_years=10))
     items = tuple(Item(uuid4(), str(invoice_id), 1) for invoice_id in ids)
     return handler(connection, Chunk("validate_invoice", None, {}, items, check=lambda: None))
 
 
-def rules_broken(desk: Desk, invoice_id: UUID) -> set[str]:
+def rules_broken(desk: IntakeDesk, invoice_id: UUID) -> set[str]:
     return {
         row[0]
         for row in desk.rows(
@@ -42,7 +42,7 @@ def rules_broken(desk: Desk, invoice_id: UUID) -> set[str]:
     }
 
 
-def test_the_later_of_two_with_the_same_number_fails(desk: Desk) -> None:
+def test_the_later_of_two_with_the_same_number_fails(desk: IntakeDesk) -> None:
     first, second = desk.parsed(invoice_on_paper("A 1")), desk.parsed(invoice_on_paper("a1"))
     with desk.scope() as connection:
         validate(desk, connection, second.id, first.id)
@@ -50,7 +50,7 @@ def test_the_later_of_two_with_the_same_number_fails(desk: Desk) -> None:
     assert rules_broken(desk, second.id) == {"IP-DUP-01"}
 
 
-def test_the_same_number_in_another_organization_is_no_duplicate(desk: Desk, other_desk: Desk) -> None:
+def test_the_same_number_in_another_organization_is_no_duplicate(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     for one in (desk, other_desk):
         invoice = one.parsed(invoice_on_paper())
         with one.scope() as connection:
@@ -58,7 +58,7 @@ def test_the_same_number_in_another_organization_is_no_duplicate(desk: Desk, oth
         assert one.status(invoice.id) == "VALIDATED"
 
 
-def test_an_earlier_upload_that_is_retried_fails_where_a_later_one_has_passed(desk: Desk) -> None:
+def test_an_earlier_upload_that_is_retried_fails_where_a_later_one_has_passed(desk: IntakeDesk) -> None:
     first = desk.invoice()
     with desk.scope() as connection:
         mark_failed(connection, [(first, ProcessingError("parse", "X", "x"))])
@@ -75,7 +75,7 @@ def test_an_earlier_upload_that_is_retried_fails_where_a_later_one_has_passed(de
     assert rules_broken(desk, first.id) == {"IP-DUP-01"}
 
 
-def test_of_two_that_are_validated_at_once_by_two_workers_one_passes(desk: Desk) -> None:
+def test_of_two_that_are_validated_at_once_by_two_workers_one_passes(desk: IntakeDesk) -> None:
     first = desk.invoice()
     second = desk.parsed(invoice_on_paper())
     others = [desk.parsed(invoice_on_paper(f"other {number}")) for number in range(3)]
@@ -99,7 +99,7 @@ def test_of_two_that_are_validated_at_once_by_two_workers_one_passes(desk: Desk)
     assert sorted([desk.status(first.id), desk.status(second.id)]) == ["FAILED", "VALIDATED"]
 
 
-def test_a_number_of_absurd_length_passes_through_and_is_still_compared(desk: Desk) -> None:
+def test_a_number_of_absurd_length_passes_through_and_is_still_compared(desk: IntakeDesk) -> None:
     number = "".join(uuid4().hex for _ in range(400))
     seller = Party(name="".join(uuid4().hex for _ in range(400)))
     first = desk.parsed(invoice_on_paper(number, seller=seller))

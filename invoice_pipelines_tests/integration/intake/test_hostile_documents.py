@@ -6,12 +6,12 @@ import time
 
 from invoice_pipelines.einvoice.rules.judge import end_judge
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.validation import hostile
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 
-def test_hostile_documents_fail_by_themselves_and_the_others_go_on(desk: Desk) -> None:
+def test_hostile_documents_fail_by_themselves_and_the_others_go_on(desk: IntakeDesk) -> None:
     files = {
         "digits.xml": hostile.with_total(1_000_000),
         "telephone.xml": hostile.with_telephone("0" * 60_000),

@@ -23,7 +23,7 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.states import TRANSITIONS, Status
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, open_desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 
 REASON = ProcessingError("validate", "BR-02", "The number is missing.")
@@ -37,7 +37,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
 
         def __init__(self) -> None:
             super().__init__()
-            self.desk: Desk = open_desk(intake_database, tmp_path / f"life-{id(self)}")
+            self.desk: IntakeDesk = open_desk(intake_database, tmp_path / f"life-{id(self)}")
             self.model: dict[InvoiceVersion, tuple[Status, int]] = {}
 
         @rule(target=invoices)

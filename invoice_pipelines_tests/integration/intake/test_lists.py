@@ -28,12 +28,12 @@ from invoice_pipelines.intake.received_invoices import (
     retry_invoices,
 )
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 
 
 @pytest.fixture
-def known(desk: Desk) -> dict[str, UUID]:
+def known(desk: IntakeDesk) -> dict[str, UUID]:
     """One that is read, one that is validated over another sum, one that waits for a person, one that failed."""
     read = desk.parsed(make_reading("AB 17/3", issue_date=date(2026, 3, 1))).id
     other = make_reading(
@@ -74,13 +74,15 @@ def known(desk: Desk) -> dict[str, UUID]:
         (Sought(statuses=[Status.PARSED], seller="muster", gross_from=Decimal(100), in_review=True), {"waits"}),
     ],
 )
-def test_invoices_are_found_by_what_is_asked_for(desk: Desk, known: dict[str, UUID], sought: Sought, found: set[str]):
+def test_invoices_are_found_by_what_is_asked_for(
+    desk: IntakeDesk, known: dict[str, UUID], sought: Sought, found: set[str]
+):
     with desk.scope() as connection:
         listed = list_received(connection, sought)
     assert {one.id for one in listed} == {known[name] for name in found}
 
 
-def test_pages_follow_one_another_without_gaps_also_when_filtered(desk: Desk) -> None:
+def test_pages_follow_one_another_without_gaps_also_when_filtered(desk: IntakeDesk) -> None:
     ids = [desk.parsed().id for _ in range(5)]
     desk.invoice()
     for sought in (Sought(statuses=[Status.PARSED]), Sought(words="Muster")):
@@ -91,7 +93,9 @@ def test_pages_follow_one_another_without_gaps_also_when_filtered(desk: Desk) ->
         assert seen == ids[::-1]
 
 
-def test_what_another_organization_has_is_not_there(desk: Desk, other_desk: Desk, known: dict[str, UUID]) -> None:
+def test_what_another_organization_has_is_not_there(
+    desk: IntakeDesk, other_desk: IntakeDesk, known: dict[str, UUID]
+) -> None:
     foreign = known["read"]
     with desk.scope() as connection:
         upload = get_received(connection, foreign).upload_id
@@ -107,7 +111,7 @@ def test_what_another_organization_has_is_not_there(desk: Desk, other_desk: Desk
             retry_invoices(connection, [known["failed"]])
 
 
-def test_a_retry_takes_all_that_are_named_or_none(desk: Desk, known: dict[str, UUID]) -> None:
+def test_a_retry_takes_all_that_are_named_or_none(desk: IntakeDesk, known: dict[str, UUID]) -> None:
     with desk.scope() as connection, pytest.raises(NotFailed, match="is VALIDATED") as refused:
         retry_invoices(connection, [known["failed"], known["valid"]])
     assert refused.value.statuses == {known["valid"]: Status.VALIDATED}

@@ -21,22 +21,24 @@ from invoice_pipelines.intake.operations import (
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_failed, retry_failed
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 
-def log_of(desk: Desk, *invoice_ids: UUID) -> list[tuple[str, int, bool, str, str | None]]:
+def log_of(desk: IntakeDesk, *invoice_ids: UUID) -> list[tuple[str, int, bool, str, str | None]]:
     with desk.scope() as connection:
         found = logged_errors(connection, invoice_ids=invoice_ids or None)
     return [(e.stage, e.attempt, e.will_be_retried, e.code, e.violation_class) for e in reversed(found)]
 
 
-def original(desk: Desk) -> Path:
+def original(desk: IntakeDesk) -> Path:
     (path,) = [path for path in Path(str(desk.originals)).rglob("*") if path.is_file()]
     return path
 
 
-def test_each_attempt_that_a_fault_of_ours_broke_is_in_the_log_and_the_last_one_fails_the_invoice(desk: Desk) -> None:
+def test_each_attempt_that_a_fault_of_ours_broke_is_in_the_log_and_the_last_one_fails_the_invoice(
+    desk: IntakeDesk,
+) -> None:
     desk.upload(UBL.encode(), "lost.xml")
     original(desk).unlink()
     for _ in range(3):
@@ -55,7 +57,7 @@ def test_each_attempt_that_a_fault_of_ours_broke_is_in_the_log_and_the_last_one_
     assert "stack" not in shown._mapping
 
 
-def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: Desk) -> None:
+def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: IntakeDesk) -> None:
     desk.upload(UBL.encode(), "damaged.xml")
     original(desk).write_bytes(b"bits have rotten")
     desk.upload(UBL.replace("</cbc:ID>", "-2</cbc:ID>", 1).encode(), "whole.xml")
@@ -65,7 +67,7 @@ def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: Desk) -
     assert desk.statuses() == {"damaged.xml": "FAILED", "whole.xml": "PARSED"}
 
 
-def test_the_log_goes_on_counting_after_a_retry(desk: Desk) -> None:
+def test_the_log_goes_on_counting_after_a_retry(desk: IntakeDesk) -> None:
     desk.upload(b"not an invoice", "x.bin")
     for _ in range(2):
         parse_uploads(desk.intake())
@@ -74,7 +76,7 @@ def test_the_log_goes_on_counting_after_a_retry(desk: Desk) -> None:
     assert log_of(desk) == [("parse", number, False, "UNKNOWN_TYPE", "format") for number in (1, 2)]
 
 
-def test_an_attempt_is_traced_to_the_dagster_run_or_to_the_process(desk: Desk) -> None:
+def test_an_attempt_is_traced_to_the_dagster_run_or_to_the_process(desk: IntakeDesk) -> None:
     run_id = str(uuid4())
     desk.upload(b"not an invoice", "x.bin")
     parse_uploads(desk.intake())
@@ -96,7 +98,7 @@ def test_an_attempt_is_traced_to_the_dagster_run_or_to_the_process(desk: Desk) -
     ids=["not well-formed", "against the schema", "against EN 16931"],
 )
 def test_an_error_of_the_document_has_the_class_of_the_tax_authority(
-    desk: Desk, document: str, stage: str, violation_class: str
+    desk: IntakeDesk, document: str, stage: str, violation_class: str
 ) -> None:
     desk.upload(document.encode(), "wrong.xml")
     parse_uploads(desk.intake())
@@ -105,7 +107,7 @@ def test_an_error_of_the_document_has_the_class_of_the_tax_authority(
     assert (found_stage, found_class) == (stage, violation_class)
 
 
-def test_violations_are_counted_by_class_and_severity(desk: Desk) -> None:
+def test_violations_are_counted_by_class_and_severity(desk: IntakeDesk) -> None:
     desk.upload(UBL.replace(">19.00<", ">18.00<", 1).encode(), "wrong.xml")
     parse_uploads(desk.intake())
     with desk.scope() as connection:
@@ -119,14 +121,14 @@ def test_violations_are_counted_by_class_and_severity(desk: Desk) -> None:
     assert counts == [("business_rule", "fatal", 1), ("content", "fatal", 1)]
 
 
-def test_the_log_is_the_organizations_own(desk: Desk, other_desk: Desk) -> None:
+def test_the_log_is_the_organizations_own(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     desk.upload(b"not an invoice", "x.bin")
     parse_uploads(desk.intake())
     (row,) = desk.rows("select received_invoice_id from public.invoice_processing_errors")
     assert log_of(other_desk) == log_of(other_desk, row.received_invoice_id) == []
 
 
-def test_of_two_failures_at_once_one_is_logged(desk: Desk) -> None:
+def test_of_two_failures_at_once_one_is_logged(desk: IntakeDesk) -> None:
     invoice = desk.parsed()
     error = ProcessingError("validate", "BR-01", "Wrong.", "business_rule")
     with desk.scope() as connection:
@@ -136,7 +138,7 @@ def test_of_two_failures_at_once_one_is_logged(desk: Desk) -> None:
     assert log_of(desk, invoice.id) == [("validate", 1, False, "BR-01", "business_rule")]
 
 
-def age(desk: Desk, invoice_id: UUID, minutes: int) -> None:
+def age(desk: IntakeDesk, invoice_id: UUID, minutes: int) -> None:
     desk.behind(
         """update intake.received_invoice
            set created_at = created_at - cast(:minutes as integer) * interval '1 minute',
@@ -147,7 +149,7 @@ def age(desk: Desk, invoice_id: UUID, minutes: int) -> None:
     )
 
 
-def test_what_is_stuck_says_what_it_waits_for(desk: Desk) -> None:
+def test_what_is_stuck_says_what_it_waits_for(desk: IntakeDesk) -> None:
     waiting, lost, young = desk.invoice(), desk.invoice(), desk.invoice()
     pausing = desk.invoice(b"pausing")
     for invoice in (waiting, lost, pausing):
@@ -176,7 +178,7 @@ def test_what_is_stuck_says_what_it_waits_for(desk: Desk) -> None:
     assert young.id not in waits
 
 
-def test_the_check_lets_what_is_in_the_queue_wait_its_turn(desk: Desk) -> None:
+def test_the_check_lets_what_is_in_the_queue_wait_its_turn(desk: IntakeDesk) -> None:
     queued, lost = desk.invoice(), desk.invoice()
     for invoice in (queued, lost):
         age(desk, invoice.id, 10)
@@ -189,7 +191,7 @@ def test_the_check_lets_what_is_in_the_queue_wait_its_turn(desk: Desk) -> None:
         assert promises.stuck_invoices(connection, five, hour).count == 2
 
 
-def test_statistics_hold_statuses_reasons_classes_and_attempts(desk: Desk) -> None:
+def test_statistics_hold_statuses_reasons_classes_and_attempts(desk: IntakeDesk) -> None:
     desk.upload(UBL.encode(), "good.xml")
     desk.upload(UBL.replace(">19.00<", ">18.00<", 1).replace("2026-001", "2").encode(), "wrong.xml")
     desk.upload(b"not an invoice", "x.bin")
@@ -204,7 +206,7 @@ def test_statistics_hold_statuses_reasons_classes_and_attempts(desk: Desk) -> No
     assert found.ocr == ()
 
 
-def test_the_time_of_each_stage_is_that_since_the_one_before(desk: Desk) -> None:
+def test_the_time_of_each_stage_is_that_since_the_one_before(desk: IntakeDesk) -> None:
     for _ in range(2):
         desk.validated()
     desk.parsed()

@@ -13,7 +13,7 @@ from invoice_pipelines.intake import promises
 from invoice_pipelines.intake.received_invoices import retry_failed
 from invoice_pipelines.promises import LONGEST_TRANSACTION, find_broken
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, open_desk
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 PROMISES = [
@@ -62,13 +62,13 @@ HISTORY = """
 """
 
 
-def grow_history(desk: Desk, count: int) -> None:
+def grow_history(desk: IntakeDesk, count: int) -> None:
     """Invoices that came and were done a year ago."""
     with desk.database.superuser.begin() as connection:
         connection.exec_driver_sql(HISTORY.format(organization=desk.organization_id, count=count))
 
 
-def passed(desk: Desk) -> UUID:
+def passed(desk: IntakeDesk) -> UUID:
     """A valid invoice that just came."""
     invoice = desk.validated()
     desk.behind(
@@ -79,14 +79,14 @@ def passed(desk: Desk) -> UUID:
     return invoice.id
 
 
-def broken(desk: Desk, *, everything: bool = False) -> dict[str, int]:
+def broken(desk: IntakeDesk, *, everything: bool = False) -> dict[str, int]:
     """How much a look finds that breaks a promise; those that are kept are left out."""
     with desk.scope() as connection:
         found = find_broken(connection, PROMISES, everything=everything)
     return {name: finding.count for name, finding in found.items() if not finding.kept}
 
 
-def let_time_pass(desk: Desk, by: timedelta = timedelta(hours=1)) -> None:
+def let_time_pass(desk: IntakeDesk, by: timedelta = timedelta(hours=1)) -> None:
     """All that is there came earlier, and was looked at earlier."""
     for statement in (
         """update organizations.checked_promise
@@ -99,7 +99,7 @@ def let_time_pass(desk: Desk, by: timedelta = timedelta(hours=1)) -> None:
         desk.behind(statement, by=by)
 
 
-def raise_total(desk: Desk, invoice_id: UUID, by: int) -> None:
+def raise_total(desk: IntakeDesk, invoice_id: UUID, by: int) -> None:
     """A change without a change of the status, as by a careless hand."""
     desk.behind(
         "update intake.received_invoice set gross_amount = gross_amount + :by where id = :id", by=by, id=invoice_id
@@ -123,14 +123,14 @@ def test_a_look_reads_what_changed_since_the_last_one_and_not_what_is_there(
     assert [name for name, finding in found.items() if not finding.kept] == []
 
 
-def test_the_first_look_of_an_organization_is_at_all(desk: Desk) -> None:
+def test_the_first_look_of_an_organization_is_at_all(desk: IntakeDesk) -> None:
     invoice = passed(desk)
     raise_total(desk, invoice, 1)
     let_time_pass(desk)
     assert broken(desk) == {"totals_tie": 1}
 
 
-def test_what_is_broken_stays_broken_until_it_is_mended_whatever_else_comes(desk: Desk) -> None:
+def test_what_is_broken_stays_broken_until_it_is_mended_whatever_else_comes(desk: IntakeDesk) -> None:
     bad = passed(desk)
     raise_total(desk, bad, 1)
     assert broken(desk) == {"totals_tie": 1}
@@ -142,7 +142,7 @@ def test_what_is_broken_stays_broken_until_it_is_mended_whatever_else_comes(desk
     assert broken(desk) == {}
 
 
-def test_what_broke_without_a_change_of_its_status_is_found_by_the_look_at_all_and_stays(desk: Desk) -> None:
+def test_what_broke_without_a_change_of_its_status_is_found_by_the_look_at_all_and_stays(desk: IntakeDesk) -> None:
     old = passed(desk)
     let_time_pass(desk)
     assert broken(desk) == {}
@@ -153,7 +153,7 @@ def test_what_broke_without_a_change_of_its_status_is_found_by_the_look_at_all_a
     assert broken(desk) == {"totals_tie": 1}
 
 
-def test_all_that_is_broken_is_counted_though_a_part_shows_that_something_is(desk: Desk) -> None:
+def test_all_that_is_broken_is_counted_though_a_part_shows_that_something_is(desk: IntakeDesk) -> None:
     old = passed(desk)
     let_time_pass(desk)
     assert broken(desk) == {}
@@ -163,7 +163,7 @@ def test_all_that_is_broken_is_counted_though_a_part_shows_that_something_is(des
     assert broken(desk) == {"totals_tie": 2}
 
 
-def test_what_was_committed_after_the_last_look_is_looked_at_though_it_began_before(desk: Desk) -> None:
+def test_what_was_committed_after_the_last_look_is_looked_at_though_it_began_before(desk: IntakeDesk) -> None:
     invoice = passed(desk)
     with desk.database.superuser.connect() as late:
         late.execute(text("update intake.received_invoice set status = 'FAILED' where id = :id"), {"id": invoice})
@@ -177,7 +177,7 @@ def test_what_was_committed_after_the_last_look_is_looked_at_though_it_began_bef
     assert broken(desk) == {"every_failure_has_a_reason": 1}
 
 
-def test_of_two_looks_at_once_the_one_that_saw_the_breakage_counts(desk: Desk) -> None:
+def test_of_two_looks_at_once_the_one_that_saw_the_breakage_counts(desk: IntakeDesk) -> None:
     invoice = passed(desk)
     assert broken(desk) == {}
     with desk.scope() as early:
@@ -192,7 +192,7 @@ def test_of_two_looks_at_once_the_one_that_saw_the_breakage_counts(desk: Desk) -
     assert not desk.rows("select from organizations.checked_promise where is_broken")
 
 
-def test_a_part_shows_each_breakage_of_what_changed(desk: Desk) -> None:
+def test_a_part_shows_each_breakage_of_what_changed(desk: IntakeDesk) -> None:
     assert broken(desk) == {}
     invoice = desk.validated().id
     assert broken(desk) == {"passed_by_a_verdict": 1}
@@ -211,7 +211,7 @@ def test_a_part_shows_each_breakage_of_what_changed(desk: Desk) -> None:
     assert broken(desk) == {"every_upload_has_an_invoice": 1, "every_status_is_in_the_audit_trail": 1}
 
 
-def test_another_organization_is_looked_at_by_itself(desk: Desk, other_desk: Desk) -> None:
+def test_another_organization_is_looked_at_by_itself(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     raise_total(desk, passed(desk), 1)
     assert broken(desk) == {"totals_tie": 1}
     passed(other_desk)

@@ -29,7 +29,7 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.states import PARSE, Status
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.programs import Program, begin_together, run
 
@@ -52,7 +52,7 @@ def at_the_same_moment(*works: Callable[[], set[UUID]]) -> list[set[UUID]]:
         return list(pool.map(run, works))
 
 
-def test_of_workers_that_read_and_fail_one_upload_at_once_exactly_one_wins(desk: Desk) -> None:
+def test_of_workers_that_read_and_fail_one_upload_at_once_exactly_one_wins(desk: IntakeDesk) -> None:
     for _ in range(15):
         invoice = desk.invoice()
 
@@ -75,7 +75,7 @@ def test_of_workers_that_read_and_fail_one_upload_at_once_exactly_one_wins(desk:
         assert (lines, errors) == ((1, 0) if desk.status(invoice.id) == "PARSED" else (0, 1))
 
 
-def test_of_workers_that_pass_and_fail_one_invoice_at_once_exactly_one_wins(desk: Desk) -> None:
+def test_of_workers_that_pass_and_fail_one_invoice_at_once_exactly_one_wins(desk: IntakeDesk) -> None:
     for _ in range(15):
         invoice = desk.parsed()
 
@@ -108,7 +108,7 @@ print(report.succeeded, report.failed, report.lost)
 """
 
 
-def test_two_processes_at_one_queue_read_every_upload_once(desk: Desk) -> None:
+def test_two_processes_at_one_queue_read_every_upload_once(desk: IntakeDesk) -> None:
     for number in range(30):
         desk.upload(ubl(f"N-{number}"))
     url = desk.engine.url.render_as_string(hide_password=False)
@@ -120,7 +120,7 @@ def test_two_processes_at_one_queue_read_every_upload_once(desk: Desk) -> None:
     assert desk.rows("select distinct status, processing_version from intake.received_invoice") == [("PARSED", 2)]
 
 
-def test_statistics_count_every_status_and_rate_what_is_finished(desk: Desk) -> None:
+def test_statistics_count_every_status_and_rate_what_is_finished(desk: IntakeDesk) -> None:
     with desk.scope() as connection:
         empty = statistics(connection)
     assert (empty.total, empty.success_rate, empty.failure_rate) == (0, None, None)
@@ -145,7 +145,7 @@ def test_statistics_count_every_status_and_rate_what_is_finished(desk: Desk) -> 
     assert (found.success_share, found.failure_share) == (3 / 6, 1 / 6)
 
 
-def test_stuck_is_what_the_pipeline_should_have_gone_on_with_oldest_first(desk: Desk) -> None:
+def test_stuck_is_what_the_pipeline_should_have_gone_on_with_oldest_first(desk: IntakeDesk) -> None:
     waiting, parsed, fresh = desk.invoice(), desk.parsed(), desk.invoice()
     exported, failed = desk.validated(), desk.parsed()
     with desk.scope() as connection:
@@ -167,7 +167,7 @@ def test_stuck_is_what_the_pipeline_should_have_gone_on_with_oldest_first(desk: 
         assert fresh.id in find_stuck(connection, timedelta(0))
 
 
-def test_a_retry_reads_failed_invoices_anew_and_leaves_the_others(desk: Desk) -> None:
+def test_a_retry_reads_failed_invoices_anew_and_leaves_the_others(desk: IntakeDesk) -> None:
     original = ubl("N-1")
     broken, sound = desk.upload(b"%PDF-1.7 broken"), desk.upload(original)
     stages.parse_uploads(desk.intake())
@@ -185,7 +185,7 @@ def test_a_retry_reads_failed_invoices_anew_and_leaves_the_others(desk: Desk) ->
     assert desk.version(failed_id).processing_version == 4
 
 
-def test_a_retry_of_named_invoices_takes_only_those_that_failed(desk: Desk) -> None:
+def test_a_retry_of_named_invoices_takes_only_those_that_failed(desk: IntakeDesk) -> None:
     first, second, parsed = desk.invoice(), desk.invoice(), desk.parsed()
     with desk.scope() as connection:
         mark_failed(connection, [(first, REASON), (second, REASON)])
@@ -194,7 +194,7 @@ def test_a_retry_of_named_invoices_takes_only_those_that_failed(desk: Desk) -> N
     assert [desk.status(invoice.id) for invoice in (first, second, parsed)] == ["FAILED", "CREATED", "PARSED"]
 
 
-def test_a_second_reading_replaces_the_lines_of_the_first(desk: Desk) -> None:
+def test_a_second_reading_replaces_the_lines_of_the_first(desk: IntakeDesk) -> None:
     invoice = desk.parsed(make_reading(lines=make_reading().lines * 3))
     with desk.scope() as connection:
         mark_failed(connection, [(invoice, REASON)])
@@ -205,7 +205,7 @@ def test_a_second_reading_replaces_the_lines_of_the_first(desk: Desk) -> None:
     assert desk.one("select count(*) from intake.received_invoice_tax") == 0
 
 
-def test_asking_for_a_new_export_takes_exported_invoices_only(desk: Desk) -> None:
+def test_asking_for_a_new_export_takes_exported_invoices_only(desk: IntakeDesk) -> None:
     exported, failed, waiting = desk.validated(), desk.parsed(), desk.validated()
     with desk.scope() as connection:
         mark_exported(connection, [exported])
@@ -215,7 +215,7 @@ def test_asking_for_a_new_export_takes_exported_invoices_only(desk: Desk) -> Non
     assert [desk.status(invoice.id) for invoice in (exported, failed, waiting)] == ["VALIDATED", "FAILED", "VALIDATED"]
 
 
-def test_an_upload_that_nobody_has_is_named(desk: Desk, other_desk: Desk) -> None:
+def test_an_upload_that_nobody_has_is_named(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     mine, foreign, nowhere = desk.upload(b"1"), other_desk.upload(b"2"), uuid4()
     with desk.scope() as connection, pytest.raises(UnknownUpload) as raised:
         invoices_of_uploads(connection, [mine, foreign, nowhere])
@@ -224,7 +224,9 @@ def test_an_upload_that_nobody_has_is_named(desk: Desk, other_desk: Desk) -> Non
     assert str(mine) not in str(raised.value)
 
 
-def test_a_lost_original_is_tried_again_and_then_fails_with_the_reason_while_its_neighbours_go_on(desk: Desk) -> None:
+def test_a_lost_original_is_tried_again_and_then_fails_with_the_reason_while_its_neighbours_go_on(
+    desk: IntakeDesk,
+) -> None:
     lost, sound = desk.upload(ubl("N-1"), "lost.xml"), desk.upload(ubl("N-2"), "sound.xml")
     sha256 = desk.one("select sha256 from intake.upload where id = :id", id=lost)
     (blob,) = (desk.folder / "originals").rglob(sha256)
@@ -258,7 +260,7 @@ drain(create_app_engine(sys.argv[1]), UUID(sys.argv[2]), "parse_upload", lambda 
 """
 
 
-def test_an_invoice_over_which_every_worker_died_fails_with_that_reason(desk: Desk) -> None:
+def test_an_invoice_over_which_every_worker_died_fails_with_that_reason(desk: IntakeDesk) -> None:
     desk.upload(ubl("N-1"))
     url = desk.engine.url.render_as_string(hide_password=False)
     assert run(DIE, url, desk.organization_id).returncode == 9
@@ -274,7 +276,7 @@ def test_an_invoice_over_which_every_worker_died_fails_with_that_reason(desk: De
     assert reason.code == "WORKER_DIED"
 
 
-def test_an_invoice_over_which_one_worker_died_is_read_by_the_next(desk: Desk) -> None:
+def test_an_invoice_over_which_one_worker_died_is_read_by_the_next(desk: IntakeDesk) -> None:
     desk.upload(ubl("N-1"))
     url = desk.engine.url.render_as_string(hide_password=False)
     die = DIE.replace("max_attempts=1", "max_attempts=3")
@@ -285,7 +287,7 @@ def test_an_invoice_over_which_one_worker_died_is_read_by_the_next(desk: Desk) -
     assert set(desk.statuses().values()) == {"PARSED"}
 
 
-def test_what_was_given_up_once_is_not_failed_again_after_a_retry(desk: Desk) -> None:
+def test_what_was_given_up_once_is_not_failed_again_after_a_retry(desk: IntakeDesk) -> None:
     desk.upload(ubl("N-1"))
     (blob,) = (path for path in (desk.folder / "originals").rglob("*") if path.is_file())
     moved = blob.rename(desk.folder / "moved")
@@ -301,7 +303,7 @@ def test_what_was_given_up_once_is_not_failed_again_after_a_retry(desk: Desk) ->
     assert set(desk.statuses().values()) == {"PARSED"}
 
 
-def test_a_reason_of_one_organization_is_not_seen_by_another(desk: Desk, other_desk: Desk) -> None:
+def test_a_reason_of_one_organization_is_not_seen_by_another(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     desk.upload(b"%PDF-1.7 broken")
     stages.parse_uploads(desk.intake())
     with other_desk.scope() as connection:
@@ -314,7 +316,7 @@ def waiting_of(connection: Connection, kind: str) -> int:
     return int(connection.execute(text(statement), {"kind": kind}).scalar_one())
 
 
-def test_a_change_and_its_place_in_the_next_queue_are_one_transaction(desk: Desk) -> None:
+def test_a_change_and_its_place_in_the_next_queue_are_one_transaction(desk: IntakeDesk) -> None:
     invoice = desk.invoice()
     with desk.scope() as connection:
         mark_parsed(connection, [(invoice, make_reading())])
@@ -326,7 +328,7 @@ def test_a_change_and_its_place_in_the_next_queue_are_one_transaction(desk: Desk
     assert desk.version(invoice.id) == invoice
 
 
-def test_amounts_keep_their_decimals(desk: Desk) -> None:
+def test_amounts_keep_their_decimals(desk: IntakeDesk) -> None:
     invoice = desk.parsed(
         make_reading(net_amount=Decimal("900"), tax_amount=Decimal("0.10"), gross_amount=Decimal("-1234567890123.4500"))
     )

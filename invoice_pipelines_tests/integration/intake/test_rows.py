@@ -30,7 +30,7 @@ from invoice_pipelines.intake.rows import (
     seller_key,
     tax_rows,
 )
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.sizes import example_count
 
 # Also NUL and lone surrogates, which PostgreSQL cannot store.
@@ -82,7 +82,7 @@ def _of_type(kind: Any, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]
 
 @SAME_DESK
 @given(value=json_values)
-def test_any_json_can_be_stored(desk: Desk, value: Any) -> None:
+def test_any_json_can_be_stored(desk: IntakeDesk, value: Any) -> None:
     made = json.dumps(plain(value))
     stored = desk.one("select cast(:value as jsonb)", value=made)
     assert stored == json.loads(made)
@@ -134,7 +134,7 @@ def _without_empty_groups(value: Any, *, inside: bool = False) -> Any:
 
 @SAME_DESK
 @given(reading=readings(any_text))
-def test_whatever_was_read_can_be_stored(desk: Desk, reading: Reading) -> None:
+def test_whatever_was_read_can_be_stored(desk: IntakeDesk, reading: Reading) -> None:
     reading = dataclasses.replace(reading, raw={"text\0": "\ud800"})
     invoice = desk.invoice()
     with desk.scope() as connection:

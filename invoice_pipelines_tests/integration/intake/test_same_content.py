@@ -6,23 +6,23 @@ from collections import Counter
 from datetime import date
 
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 
-def process(desk: Desk) -> None:
+def process(desk: IntakeDesk) -> None:
     parse_uploads(desk.intake())
     validate_invoices(desk.intake())
 
 
-def rules(desk: Desk, name: str) -> Counter[str]:
+def rules(desk: IntakeDesk, name: str) -> Counter[str]:
     rows = desk.rows("select rule from public.invoice_violations where file_name = :name", name=name)
     return Counter(row.rule for row in rows)
 
 
-def test_the_same_xml_in_another_file_fails_also_where_number_and_seller_were_read_otherwise(desk: Desk) -> None:
+def test_the_same_xml_in_another_file_fails_also_where_number_and_seller_were_read_otherwise(desk: IntakeDesk) -> None:
     desk.upload(UBL.encode(), "first.xml")
     process(desk)
     # As a reader that did not understand them may have left them.
@@ -42,7 +42,7 @@ def test_the_same_xml_in_another_file_fails_also_where_number_and_seller_were_re
     assert rules(desk, "third.xml") == {"IP-DUP-05": 1}
 
 
-def test_the_same_words_on_the_pages_of_another_file_are_pointed_out(desk: Desk) -> None:
+def test_the_same_words_on_the_pages_of_another_file_are_pointed_out(desk: IntakeDesk) -> None:
     page = page_of("HW-1", "1000.00")
     desk.upload(page, "first.pdf")
     process(desk)
@@ -60,12 +60,12 @@ def test_the_same_words_on_the_pages_of_another_file_are_pointed_out(desk: Desk)
     assert hashes[0].content_sha256 == found["first.pdf"] == found["again.pdf"] != found["other.pdf"]
 
 
-def test_a_page_with_few_words_has_no_content_to_be_compared_by(desk: Desk) -> None:
+def test_a_page_with_few_words_has_no_content_to_be_compared_by(desk: IntakeDesk) -> None:
     invoice = desk.parsed(on_paper())
     assert desk.one("select content_sha256 from intake.received_invoice where id = :id", id=invoice.id) is None
 
 
-def test_the_same_total_a_few_days_later_is_a_warning_and_the_invoice_passes(desk: Desk) -> None:
+def test_the_same_total_a_few_days_later_is_a_warning_and_the_invoice_passes(desk: IntakeDesk) -> None:
     judged(desk, on_paper("A-1"))
     later = judged(desk, on_paper("A-2", {"issue_date": date(2026, 3, 4)}))
     month_later = judged(desk, on_paper("A-3", {"issue_date": date(2026, 4, 1)}))
@@ -74,7 +74,7 @@ def test_the_same_total_a_few_days_later_is_a_warning_and_the_invoice_passes(des
     assert [row.received_invoice_id for row in warned] == [later]
 
 
-def test_the_same_content_in_another_organization_is_nobodys_business(desk: Desk, other_desk: Desk) -> None:
+def test_the_same_content_in_another_organization_is_nobodys_business(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     for one in (desk, other_desk):
         one.upload(UBL.encode(), "first.xml")
         process(one)

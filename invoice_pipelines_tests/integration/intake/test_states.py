@@ -26,13 +26,13 @@ from invoice_pipelines.intake.states import (
     is_valid_status_transition,
     label,
 )
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 
 PAIRS = list(product(Status, Status))
 REASON = ProcessingError("parse", "DAMAGED", "The file is damaged.")
 
 
-def put_at(desk: Desk, status: Status) -> InvoiceVersion:
+def put_at(desk: IntakeDesk, status: Status) -> InvoiceVersion:
     """An invoice that has gone the ordinary way to a status."""
     if status is Status.UPLOADED:
         return desk.invoice()
@@ -54,7 +54,7 @@ def put_at(desk: Desk, status: Status) -> InvoiceVersion:
     return desk.version(invoice.id)
 
 
-def test_python_and_postgresql_allow_the_same_transitions(desk: Desk) -> None:
+def test_python_and_postgresql_allow_the_same_transitions(desk: IntakeDesk) -> None:
     allowed = {
         (Status(row[0]), Status(row[1]))
         for row in desk.rows(
@@ -67,7 +67,7 @@ def test_python_and_postgresql_allow_the_same_transitions(desk: Desk) -> None:
     assert allowed == {(before, after) for before, after in PAIRS if is_valid_status_transition(before, after)}
 
 
-def test_an_invoice_begins_at_a_status_that_there_is(desk: Desk) -> None:
+def test_an_invoice_begins_at_a_status_that_there_is(desk: IntakeDesk) -> None:
     invoice = desk.invoice()
     begin = """insert into intake.received_invoice (organization_id, upload_id, created_by, status, reading_json)
                select organization_id, gen_random_uuid(), 'me', :status, '{}' from intake.received_invoice
@@ -79,7 +79,7 @@ def test_an_invoice_begins_at_a_status_that_there_is(desk: Desk) -> None:
             desk.rows(begin, status=str(status), id=invoice.id)
 
 
-def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed_one(desk: Desk) -> None:
+def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed_one(desk: IntakeDesk) -> None:
     for before, after in PAIRS:
         if before is after:
             continue
@@ -96,7 +96,7 @@ def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed
             assert desk.version(invoice.id) == invoice
 
 
-def test_not_even_the_operator_of_the_database_gets_around_the_transitions(desk: Desk) -> None:
+def test_not_even_the_operator_of_the_database_gets_around_the_transitions(desk: IntakeDesk) -> None:
     invoice = desk.invoice()
     with pytest.raises(IntegrityError, match="cannot go from UPLOADED to EXPORTED"):
         desk.behind(
@@ -104,7 +104,7 @@ def test_not_even_the_operator_of_the_database_gets_around_the_transitions(desk:
         )
 
 
-def test_the_processing_version_counts_changes_of_the_status_and_nothing_else(desk: Desk) -> None:
+def test_the_processing_version_counts_changes_of_the_status_and_nothing_else(desk: IntakeDesk) -> None:
     invoice = desk.invoice()
     assert invoice.processing_version == 1
     with desk.scope() as connection:
@@ -116,7 +116,7 @@ def test_the_processing_version_counts_changes_of_the_status_and_nothing_else(de
         )
 
 
-def test_every_change_of_the_status_leaves_who_and_when(desk: Desk) -> None:
+def test_every_change_of_the_status_leaves_who_and_when(desk: IntakeDesk) -> None:
     invoice = put_at(desk, Status.EXPORTED)
     trail = desk.rows(
         """select processing_version, from_status, to_status, changed_by, changed_at from intake.status_change
@@ -138,14 +138,14 @@ def test_every_change_of_the_status_leaves_who_and_when(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "change", ["update intake.status_change set changed_by = 'me'", "delete from intake.status_change"]
 )
-def test_the_audit_trail_cannot_be_rewritten(desk: Desk, change: str) -> None:
+def test_the_audit_trail_cannot_be_rewritten(desk: IntakeDesk, change: str) -> None:
     desk.invoice()
     with pytest.raises(Exception, match="permission denied"):
         desk.rows(change)
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in PARSEABLE])
-def test_only_what_was_uploaded_or_created_is_read(desk: Desk, status: Status) -> None:
+def test_only_what_was_uploaded_or_created_is_read(desk: IntakeDesk, status: Status) -> None:
     invoice = put_at(desk, status)
     with desk.scope() as connection:
         assert mark_parsed(connection, [(invoice, make_reading("OTHER"))]) == set()
@@ -153,7 +153,7 @@ def test_only_what_was_uploaded_or_created_is_read(desk: Desk, status: Status) -
     assert desk.rows("select 1 from intake.received_invoice where invoice_number = 'OTHER'") == []
 
 
-def test_a_version_that_is_out_of_date_changes_nothing(desk: Desk) -> None:
+def test_a_version_that_is_out_of_date_changes_nothing(desk: IntakeDesk) -> None:
     seen = desk.parsed()
     with desk.scope() as connection:
         assert mark_validated(connection, [InvoiceVersion(seen.id, seen.processing_version - 1)]) == set()

@@ -22,7 +22,7 @@ GROSS = Decimal(119)
 
 
 @dataclass(frozen=True)
-class Invoice:
+class WantedInvoice:
     """An invoice as a test wants it: how it is settled, and whether it lacks what every invoice has."""
 
     due_date: date
@@ -66,10 +66,10 @@ _INSERT = (
 )
 
 
-class Desk(OrganizationView):
+class OverdueDesk(OrganizationView):
     """One organization whose books hold invoices of any due date and settlement."""
 
-    def add(self, invoices: Sequence[Invoice]) -> list[UUID]:
+    def add(self, invoices: Sequence[WantedInvoice]) -> list[UUID]:
         """Invoices as they lie in the books, numbered in this order; their ids. The superuser writes them, as billing
         issues none with a due date of the year 1.
         """
@@ -155,17 +155,17 @@ class Desk(OrganizationView):
         found: date = self.rows("select overdue.day_at(now())")[0][0]
         return found
 
-    def late(self, days: int, settled: str = "no", *, is_bad: bool = False) -> Invoice:
+    def late(self, days: int, settled: str = "no", *, is_bad: bool = False) -> WantedInvoice:
         """An invoice that was due so many days ago."""
-        return Invoice(self.today - timedelta(days=days), settled, is_bad)
+        return WantedInvoice(self.today - timedelta(days=days), settled, is_bad)
 
 
-def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **settings: Any) -> Desk:
+def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **settings: Any) -> OverdueDesk:
     """A new organization."""
-    return open_organization(database, Desk, time_zone=time_zone, settings=OrganizationSettings(**settings))
+    return open_organization(database, OverdueDesk, time_zone=time_zone, settings=OrganizationSettings(**settings))
 
 
 @pytest.fixture
-def desk(shared_database: TestDatabase) -> Desk:
+def desk(shared_database: TestDatabase) -> OverdueDesk:
     """One organization."""
     return open_desk(shared_database)

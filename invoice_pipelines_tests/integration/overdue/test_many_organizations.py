@@ -12,11 +12,11 @@ from sqlalchemy import text
 from invoice_pipelines.organizations import list_organizations, remove_organization
 from invoice_pipelines.overdue import OverdueError, organizations_to_check
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk, open_desk
 
 
 @pytest.fixture
-def desks(database: TestDatabase) -> list[Desk]:
+def desks(database: TestDatabase) -> list[OverdueDesk]:
     """Three organizations in a database of their own, each with one more overdue invoice than the one before."""
     desks = [open_desk(database) for _ in range(3)]
     for number, desk in enumerate(desks, 1):
@@ -24,12 +24,12 @@ def desks(database: TestDatabase) -> list[Desk]:
     return desks
 
 
-def to_check(desk: Desk, since: datetime) -> list[UUID]:
+def to_check(desk: OverdueDesk, since: datetime) -> list[UUID]:
     with desk.engine.connect() as connection:
         return [found.organization_id for found in organizations_to_check(connection, since)]
 
 
-def totals(desk: Desk, since: datetime | None = None, run_id: UUID | None = None) -> list[Any]:
+def totals(desk: OverdueDesk, since: datetime | None = None, run_id: UUID | None = None) -> list[Any]:
     """Runs over organizations in total, without an organization in scope."""
     statement = "select * from get_job_execution_totals(coalesce(:since, timestamptz '-infinity'), :run_id)"
     with desk.engine.connect() as connection:
@@ -40,7 +40,7 @@ def break_off(_: object) -> None:
     raise RuntimeError("pulled the plug")
 
 
-def test_who_had_no_run_since_is_to_be_checked(desks: list[Desk]) -> None:
+def test_who_had_no_run_since_is_to_be_checked(desks: list[OverdueDesk]) -> None:
     since = datetime.now(UTC)
     everybody = [desk.organization_id for desk in desks]
     assert sorted(to_check(desks[0], since)) == sorted(everybody)
@@ -49,13 +49,13 @@ def test_who_had_no_run_since_is_to_be_checked(desks: list[Desk]) -> None:
     assert len(to_check(desks[0], datetime.now(UTC) + timedelta(seconds=1))) == 3, "the next evening all are"
 
 
-def test_who_was_removed_is_not_checked(desks: list[Desk]) -> None:
+def test_who_was_removed_is_not_checked(desks: list[OverdueDesk]) -> None:
     first = list_organizations(desks[0].engine)[0]
     remove_organization(desks[0].engine, first.slug)
     assert first.id not in to_check(desks[0], datetime.now(UTC))
 
 
-def test_who_failed_comes_last_and_after_three_times_waits_for_the_next_evening(desks: list[Desk]) -> None:
+def test_who_failed_comes_last_and_after_three_times_waits_for_the_next_evening(desks: list[OverdueDesk]) -> None:
     since = datetime.now(UTC)
     broken = desks[0]
     for times in range(3):
@@ -69,7 +69,7 @@ def test_who_failed_comes_last_and_after_three_times_waits_for_the_next_evening(
     assert broken.organization_id in to_check(broken, datetime.now(UTC) + timedelta(seconds=1))
 
 
-def test_runs_of_one_sweep_are_shown_in_total(desks: list[Desk]) -> None:
+def test_runs_of_one_sweep_are_shown_in_total(desks: list[OverdueDesk]) -> None:
     sweep = uuid4()
     desks[2].add([desks[2].late(1, is_bad=True)])
     for desk in desks:
@@ -84,7 +84,7 @@ def test_runs_of_one_sweep_are_shown_in_total(desks: list[Desk]) -> None:
     assert total.end_time >= total.start_time
 
 
-def test_an_organization_that_fails_leaves_its_reason_and_the_total_says_so(desks: list[Desk]) -> None:
+def test_an_organization_that_fails_leaves_its_reason_and_the_total_says_so(desks: list[OverdueDesk]) -> None:
     sweep = uuid4()
     desks[0].run(run_id=sweep)
     with pytest.raises(RuntimeError):
@@ -94,7 +94,7 @@ def test_an_organization_that_fails_leaves_its_reason_and_the_total_says_so(desk
     assert desks[1].log_rows()[0].errors == [{"reason": "RuntimeError: pulled the plug"}]
 
 
-def test_operators_find_the_columns_they_were_promised(desks: list[Desk]) -> None:
+def test_operators_find_the_columns_they_were_promised(desks: list[OverdueDesk]) -> None:
     desks[0].run()
     desks[0].rows(
         """select id, job_name, status, start_time, end_time, duration_seconds, processed_count, created_count,
@@ -108,7 +108,7 @@ def test_operators_find_the_columns_they_were_promised(desks: list[Desk]) -> Non
 @pytest.mark.parametrize("progress_seconds", [0, 60])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_a_batch_that_lost_a_deadlock_is_done_again_and_nothing_is_logged_twice(
-    desks: list[Desk], at: int, progress_seconds: int
+    desks: list[OverdueDesk], at: int, progress_seconds: int
 ) -> None:
     desk = desks[2]
     desk.add([desk.late(9, is_bad=True)])  # the longest due, so of the first batch
@@ -132,7 +132,7 @@ def test_a_batch_that_lost_a_deadlock_is_done_again_and_nothing_is_logged_twice(
         assert connection.exec_driver_sql("select last_value from public.tries").scalar_one() == 5
 
 
-def test_a_run_that_was_taken_for_dead_commits_nothing_any_more(desks: list[Desk]) -> None:
+def test_a_run_that_was_taken_for_dead_commits_nothing_any_more(desks: list[OverdueDesk]) -> None:
     desk = desks[2]
 
     def close_its_row(_: object) -> None:
@@ -144,7 +144,7 @@ def test_a_run_that_was_taken_for_dead_commits_nothing_any_more(desks: list[Desk
     assert desk.run().created_count == 2
 
 
-def test_a_run_that_lost_its_lock_commits_nothing_any_more(desks: list[Desk]) -> None:
+def test_a_run_that_lost_its_lock_commits_nothing_any_more(desks: list[OverdueDesk]) -> None:
     """The lock went with its session, a second run closed its row and did its work; then the first wakes up."""
     desk = desks[2]
 

@@ -21,24 +21,24 @@ from invoice_pipelines.overdue import (
     still_due,
 )
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import GROSS, Desk, open_desk
+from invoice_pipelines_tests.integration.overdue.conftest import GROSS, OverdueDesk, open_desk
 from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
 
 @pytest.fixture
-def make(shared_database: TestDatabase) -> Callable[..., Desk]:
-    def make(**settings: object) -> Desk:
+def make(shared_database: TestDatabase) -> Callable[..., OverdueDesk]:
+    def make(**settings: object) -> OverdueDesk:
         return open_desk(shared_database, **settings)
 
     return make
 
 
-def ask(desk: Desk, *notification_ids: UUID) -> list[StillDue]:
+def ask(desk: OverdueDesk, *notification_ids: UUID) -> list[StillDue]:
     with desk.scope() as connection:
         return list(still_due(connection, notification_ids))
 
 
-def test_a_notification_says_what_a_reader_needs(desk: Desk) -> None:
+def test_a_notification_says_what_a_reader_needs(desk: OverdueDesk) -> None:
     (invoice_id,) = desk.add([desk.late(40, "partially")])
     desk.run()
     (row,) = desk.rows("select * from public.notifications")
@@ -60,7 +60,7 @@ def test_a_notification_says_what_a_reader_needs(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("settled", "reason"), [("paid", "paid"), ("credited", "credited"), ("void", "void"), ("partially", None)]
 )
-def test_it_is_closed_when_its_invoice_is_settled(desk: Desk, settled: str, reason: str | None) -> None:
+def test_it_is_closed_when_its_invoice_is_settled(desk: OverdueDesk, settled: str, reason: str | None) -> None:
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
     desk.settle(settled, invoice_id)
@@ -70,7 +70,7 @@ def test_it_is_closed_when_its_invoice_is_settled(desk: Desk, settled: str, reas
     assert (desk.one().closed_at is not None) == (reason is not None)
 
 
-def test_a_voided_invoice_closes_all_its_levels(make: Callable[..., Desk]) -> None:
+def test_a_voided_invoice_closes_all_its_levels(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_levels=[1, 14, 30])
     (invoice_id, _) = desk.add([desk.late(40), desk.late(20)])
     desk.run(batch_size=2)
@@ -81,7 +81,7 @@ def test_a_voided_invoice_closes_all_its_levels(make: Callable[..., Desk]) -> No
     assert [level for _, level in desk.told()] == [1, 14]
 
 
-def test_a_payment_that_is_taken_back_opens_the_same_notification_again(desk: Desk) -> None:
+def test_a_payment_that_is_taken_back_opens_the_same_notification_again(desk: OverdueDesk) -> None:
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
     first = desk.one()
@@ -95,7 +95,7 @@ def test_a_payment_that_is_taken_back_opens_the_same_notification_again(desk: De
     assert (first.amount_due, again.amount_due) == (GROSS, Decimal(80))
 
 
-def test_who_was_told_before_is_not_told_again_after_a_payment_was_taken_back(make: Callable[..., Desk]) -> None:
+def test_who_was_told_before_is_not_told_again_after_a_payment_was_taken_back(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_channels=["email"])
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
@@ -110,7 +110,7 @@ def test_who_was_told_before_is_not_told_again_after_a_payment_was_taken_back(ma
     assert (desk.one().status, len(desk.work_items())) == ("sent", 1)
 
 
-def test_who_was_not_told_before_is_told_after_a_payment_was_taken_back(make: Callable[..., Desk]) -> None:
+def test_who_was_not_told_before_is_told_after_a_payment_was_taken_back(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_channels=["email"])
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
@@ -122,7 +122,7 @@ def test_who_was_not_told_before_is_told_after_a_payment_was_taken_back(make: Ca
     assert len(desk.work_items()) == 2
 
 
-def test_an_invoice_issued_late_with_an_early_due_date_is_found_by_the_next_run(desk: Desk) -> None:
+def test_an_invoice_issued_late_with_an_early_due_date_is_found_by_the_next_run(desk: OverdueDesk) -> None:
     desk.add([desk.late(3)])
     desk.run()
     (backdated,) = desk.add([desk.late(300)])
@@ -130,7 +130,7 @@ def test_an_invoice_issued_late_with_an_early_due_date_is_found_by_the_next_run(
     assert (backdated, 1) in desk.told()
 
 
-def test_every_level_reached_has_its_row_and_only_the_highest_is_sent(make: Callable[..., Desk]) -> None:
+def test_every_level_reached_has_its_row_and_only_the_highest_is_sent(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_levels=[1, 14, 30], overdue_channels=["email", "whatsapp"])
     desk.add([desk.late(40)])
     desk.run()
@@ -142,7 +142,7 @@ def test_every_level_reached_has_its_row_and_only_the_highest_is_sent(make: Call
     }
 
 
-def test_a_level_is_sent_when_it_is_reached_and_the_levels_before_it_no_more(make: Callable[..., Desk]) -> None:
+def test_a_level_is_sent_when_it_is_reached_and_the_levels_before_it_no_more(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_levels=[1, 14], overdue_channels=["sms"])
     desk.add([desk.late(14)])
     desk.run(as_of=desk.today - timedelta(days=13))
@@ -155,7 +155,7 @@ def test_a_level_is_sent_when_it_is_reached_and_the_levels_before_it_no_more(mak
     assert [due.notification_id for due in ask(desk, first.id, second.id)] == [second.id]
 
 
-def test_a_level_added_later_is_made_up_for_and_not_sent_below_one_that_was(make: Callable[..., Desk]) -> None:
+def test_a_level_added_later_is_made_up_for_and_not_sent_below_one_that_was(make: Callable[..., OverdueDesk]) -> None:
     desk = make(overdue_levels=[30], overdue_channels=["email"])
     desk.add([desk.late(40)])
     desk.run()
@@ -165,14 +165,14 @@ def test_a_level_added_later_is_made_up_for_and_not_sent_below_one_that_was(make
     assert len(desk.work_items()) == 1
 
 
-def test_without_channels_nothing_is_to_be_sent(desk: Desk) -> None:
+def test_without_channels_nothing_is_to_be_sent(desk: OverdueDesk) -> None:
     desk.add([desk.late(3)])
     desk.run()
     assert desk.work_items() == []
 
 
 @pytest.mark.parametrize("settled", ["paid", "credited", "void"])
-def test_what_lost_its_reason_before_it_was_sent_is_not_sent(desk: Desk, settled: str) -> None:
+def test_what_lost_its_reason_before_it_was_sent_is_not_sent(desk: OverdueDesk, settled: str) -> None:
     kept, lost = desk.add([desk.late(3, "partially"), desk.late(4)])
     desk.run()
     desk.settle(settled, lost)
@@ -182,7 +182,7 @@ def test_what_lost_its_reason_before_it_was_sent_is_not_sent(desk: Desk, settled
     assert len(ask(desk, *[row.id for row in desk.notifications()])) == 1
 
 
-def test_no_payment_comes_between_the_question_and_the_sending(desk: Desk) -> None:
+def test_no_payment_comes_between_the_question_and_the_sending(desk: OverdueDesk) -> None:
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
     paid = threading.Event()
@@ -202,7 +202,7 @@ def test_no_payment_comes_between_the_question_and_the_sending(desk: Desk) -> No
     assert ask(desk, desk.one().id) == []
 
 
-def test_a_day_that_was_is_judged_by_the_payments_of_today_and_closes_nothing_of_later_days(desk: Desk) -> None:
+def test_a_day_that_was_is_judged_by_the_payments_of_today_and_closes_nothing_of_later_days(desk: OverdueDesk) -> None:
     recent, old = desk.add([desk.late(2), desk.late(30)])
     desk.run()
     report = desk.run(as_of=desk.today - timedelta(days=10))
@@ -210,7 +210,7 @@ def test_a_day_that_was_is_judged_by_the_payments_of_today_and_closes_nothing_of
     assert {invoice for invoice, _ in desk.told()} == {recent, old}
 
 
-def test_what_breaks_a_promise_is_named(desk: Desk) -> None:
+def test_what_breaks_a_promise_is_named(desk: OverdueDesk) -> None:
     first, second = desk.add([desk.late(2), desk.late(30)])
     desk.run()
     desk.settle("paid", first)
@@ -224,7 +224,7 @@ def test_what_breaks_a_promise_is_named(desk: Desk) -> None:
         assert notifications_without_reason(connection).sample == ("INV-1, level 1",)
 
 
-def test_an_invoice_without_a_number_is_named_and_not_passed_over(desk: Desk) -> None:
+def test_an_invoice_without_a_number_is_named_and_not_passed_over(desk: OverdueDesk) -> None:
     (invoice_id,) = desk.add([desk.late(2)])
     with desk.superuser.begin() as connection:
         connection.execute(text("set local session_replication_role = replica"))
@@ -235,7 +235,7 @@ def test_an_invoice_without_a_number_is_named_and_not_passed_over(desk: Desk) ->
     assert "invoice_number" in report.errors[0]["reason"]
 
 
-def test_at_most_a_hundred_errors_are_listed_and_all_are_counted(desk: Desk) -> None:
+def test_at_most_a_hundred_errors_are_listed_and_all_are_counted(desk: OverdueDesk) -> None:
     desk.add([desk.late(2, is_bad=True)] * 130)
     report = desk.run(batch_size=50)
     assert (report.error_count, len(report.errors), len(desk.log_rows()[0].errors)) == (130, 100, 100)
@@ -246,7 +246,7 @@ def test_at_most_a_hundred_errors_are_listed_and_all_are_counted(desk: Desk) -> 
     [{"overdue_levels": []}, {"overdue_levels": [0]}, {"overdue_levels": [1, 1]}, {"overdue_channels": ["fax"]}],
 )
 def test_levels_and_channels_that_mean_nothing_cannot_be_stored(
-    wrong: dict[str, object], make: Callable[..., Desk]
+    wrong: dict[str, object], make: Callable[..., OverdueDesk]
 ) -> None:
     with pytest.raises(Exception, match=next(iter(wrong))):
         make(**wrong)

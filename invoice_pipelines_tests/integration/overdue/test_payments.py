@@ -6,10 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from invoice_pipelines.billing.payments import Payment, PaymentKind, PaymentStatus, settle
-from invoice_pipelines_tests.integration.overdue.conftest import Desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk
 
 
-def test_a_recorded_payment_closes_the_notification_and_opens_it_again_when_it_is_taken_back(desk: Desk) -> None:
+def test_a_recorded_payment_closes_the_notification_and_opens_it_again_when_it_is_taken_back(desk: OverdueDesk) -> None:
     (invoice,) = desk.add([desk.late(5)])
     desk.run()
     gross = desk.rows("select gross_amount, currency from billing.invoice")[0]

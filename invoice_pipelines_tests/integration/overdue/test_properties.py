@@ -22,7 +22,7 @@ from invoice_pipelines.overdue import (
     notify_overdue,
 )
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import SETTLED, Desk, Invoice, open_desk
+from invoice_pipelines_tests.integration.overdue.conftest import SETTLED, OverdueDesk, WantedInvoice, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 
 TODAY = date(2026, 3, 29)  # a day on which clocks go forward in Europe
@@ -33,9 +33,9 @@ DUE_DATES = st.one_of(
     st.integers(-3, 45).map(lambda days: TODAY - timedelta(days=days)),
     st.dates(date(2000, 1, 1), date(2030, 1, 1)),
 )
-INVOICES = st.lists(st.builds(Invoice, DUE_DATES, st.sampled_from(sorted(SETTLED))), max_size=25)
-OPEN_AND_LATE = st.integers(1, 45).map(lambda days: Invoice(TODAY - timedelta(days=days)))
-MAYBE_BAD = st.builds(lambda invoice, bad: Invoice(invoice.due_date, is_bad=bad), OPEN_AND_LATE, st.booleans())
+INVOICES = st.lists(st.builds(WantedInvoice, DUE_DATES, st.sampled_from(sorted(SETTLED))), max_size=25)
+OPEN_AND_LATE = st.integers(1, 45).map(lambda days: WantedInvoice(TODAY - timedelta(days=days)))
+MAYBE_BAD = st.builds(lambda invoice, bad: WantedInvoice(invoice.due_date, is_bad=bad), OPEN_AND_LATE, st.booleans())
 
 of_any_books = settings(max_examples=example_count(15))
 
@@ -45,14 +45,14 @@ def database(shared_database: TestDatabase) -> TestDatabase:
     return shared_database
 
 
-def reached(invoice: Invoice, levels: list[int], as_of: date = TODAY) -> list[int]:
+def reached(invoice: WantedInvoice, levels: list[int], as_of: date = TODAY) -> list[int]:
     """The levels that an invoice has reached, by the words of the rule."""
     if not invoice.is_open:
         return []
     return [level for level in levels if (as_of - invoice.due_date).days >= level]
 
 
-class Interrupted(Exception):
+class EndedMidway(Exception):
     pass
 
 
@@ -61,7 +61,7 @@ def stop_after(batches: int) -> Any:
 
     def on_progress(progress: Any) -> None:
         if progress.figures["batches"] >= batches:
-            raise Interrupted
+            raise EndedMidway
 
     return on_progress
 
@@ -69,7 +69,7 @@ def stop_after(batches: int) -> Any:
 @given(invoices=INVOICES, levels=LEVELS, days_back=st.integers(0, 20))
 @of_any_books
 def test_overdue_query_correctness(
-    database: TestDatabase, invoices: list[Invoice], levels: list[int], days_back: int
+    database: TestDatabase, invoices: list[WantedInvoice], levels: list[int], days_back: int
 ) -> None:
     """Exactly the invoices that were due before the day, and are open, have a notification of each level reached."""
     desk = open_desk(database, overdue_levels=levels)
@@ -109,7 +109,7 @@ def test_days_overdue(database: TestDatabase, moment: datetime, days: int, zone:
     """
     desk = open_desk(database, time_zone=zone)
     wall = moment.astimezone(ZoneInfo(zone)).date()
-    due_today, late = desk.add([Invoice(wall), Invoice(wall - timedelta(days=days))])
+    due_today, late = desk.add([WantedInvoice(wall), WantedInvoice(wall - timedelta(days=days))])
     report = desk.run(now=moment)
     notification = desk.one()
     assert report.as_of == wall
@@ -120,7 +120,7 @@ def test_days_overdue(database: TestDatabase, moment: datetime, days: int, zone:
 @given(invoices=INVOICES, levels=LEVELS, batch_sizes=st.lists(st.integers(1, 30), min_size=2, max_size=4))
 @of_any_books
 def test_creation_and_deduplication(
-    database: TestDatabase, invoices: list[Invoice], levels: list[int], batch_sizes: list[int]
+    database: TestDatabase, invoices: list[WantedInvoice], levels: list[int], batch_sizes: list[int]
 ) -> None:
     """However often, in whatever batches, and by how many at once it is run: one notification per invoice and level."""
     desk = open_desk(database, overdue_levels=levels, overdue_channels=["email"])
@@ -144,11 +144,13 @@ def test_creation_and_deduplication(
 
 @given(invoices=st.lists(OPEN_AND_LATE, max_size=40), batch_size=st.integers(1, 45), same_day=st.booleans())
 @of_any_books
-def test_batch_completeness(database: TestDatabase, invoices: list[Invoice], batch_size: int, same_day: bool) -> None:
+def test_batch_completeness(
+    database: TestDatabase, invoices: list[WantedInvoice], batch_size: int, same_day: bool
+) -> None:
     """No invoice falls between two batches, also where many are due on one day."""
     desk = open_desk(database)
     if same_day:
-        invoices = [Invoice(TODAY - timedelta(days=1))] * len(invoices)
+        invoices = [WantedInvoice(TODAY - timedelta(days=1))] * len(invoices)
     ids = desk.add(invoices)
     report = desk.run(now=NOON, batch_size=batch_size)
     assert Counter(desk.told()) == Counter((invoice_id, 1) for invoice_id in ids)
@@ -159,7 +161,7 @@ def test_batch_completeness(database: TestDatabase, invoices: list[Invoice], bat
 
 @given(invoices=st.lists(MAYBE_BAD, max_size=40), batch_size=st.integers(1, 45))
 @of_any_books
-def test_error_isolation(database: TestDatabase, invoices: list[Invoice], batch_size: int) -> None:
+def test_error_isolation(database: TestDatabase, invoices: list[WantedInvoice], batch_size: int) -> None:
     """A bad invoice is named with the reason and skipped; every other one gets its notification in the same run."""
     desk = open_desk(database)
     ids = desk.add(invoices)
@@ -178,7 +180,7 @@ def test_error_isolation(database: TestDatabase, invoices: list[Invoice], batch_
 @given(invoices=INVOICES, bad=st.lists(MAYBE_BAD, max_size=5), batch_size=st.integers(1, 30))
 @of_any_books
 def test_execution_log_completeness(
-    database: TestDatabase, invoices: list[Invoice], bad: list[Invoice], batch_size: int
+    database: TestDatabase, invoices: list[WantedInvoice], bad: list[WantedInvoice], batch_size: int
 ) -> None:
     """Each run has one row that says what it did, in the table, in the view and in the total alike."""
     desk = open_desk(database)
@@ -201,7 +203,7 @@ def test_execution_log_completeness(
 @given(invoices=st.lists(OPEN_AND_LATE, min_size=1, max_size=30), batch_size=st.integers(1, 10), at=st.integers(1, 4))
 @of_any_books
 def test_session_and_transaction_handling(
-    database: TestDatabase, invoices: list[Invoice], batch_size: int, at: int
+    database: TestDatabase, invoices: list[WantedInvoice], batch_size: int, at: int
 ) -> None:
     """Each batch is committed by itself, with its count in the log: a run that ends in the middle keeps what it did."""
     desk = open_desk(database)
@@ -213,10 +215,10 @@ def test_session_and_transaction_handling(
         (row,) = desk.log_rows()  # from another session, while the run is under way
         seen.append((row.status, row.created_count, len(desk.notifications())))
         if progress.figures["batches"] == at:
-            raise Interrupted
+            raise EndedMidway
 
     if at <= batches:
-        with pytest.raises(Interrupted):
+        with pytest.raises(EndedMidway):
             desk.run(now=NOON, batch_size=batch_size, on_progress=look)
     else:
         desk.run(now=NOON, batch_size=batch_size, on_progress=look)
@@ -230,14 +232,14 @@ def test_session_and_transaction_handling(
     invoices=st.lists(MAYBE_BAD, max_size=12), ending=st.sampled_from(["success", "exception", "refused", "at work"])
 )
 @of_any_books
-def test_resource_cleanup(database: TestDatabase, invoices: list[Invoice], ending: str) -> None:
+def test_resource_cleanup(database: TestDatabase, invoices: list[WantedInvoice], ending: str) -> None:
     """However a run ends, it leaves no lock, no open transaction and no connection that is not in the pool."""
     desk = open_desk(database)
-    desk.add([*invoices, Invoice(TODAY - timedelta(days=5))])
+    desk.add([*invoices, WantedInvoice(TODAY - timedelta(days=5))])
     if ending == "success":
         desk.run(now=NOON)
     elif ending == "exception":
-        with pytest.raises(Interrupted):
+        with pytest.raises(EndedMidway):
             desk.run(now=NOON, on_progress=stop_after(1))
     elif ending == "refused":
         with pytest.raises(Exception, match="after today"):
@@ -289,13 +291,13 @@ def test_batch_query_efficiency(database: TestDatabase, invoices: int, batch_siz
     to be told after each batch.
     """
     desk = open_desk(database, overdue_channels=channels)
-    desk.add([Invoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
+    desk.add([WantedInvoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
     organization = desk.context()
     with Counted(desk.engine) as counted:
         notify_overdue(organization, now=NOON, batch_size=batch_size, progress_seconds=0)
     batches = invoices // batch_size + 1 + 1  # the last one finds too few; and one finds nothing to close
     assert len(counted.statements) == batches + 5
-    desk.add([Invoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
+    desk.add([WantedInvoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
     with Counted(desk.engine) as counted:
         notify_overdue(organization, now=NOON, batch_size=batch_size)
     assert len(counted.statements) == 7
@@ -310,7 +312,7 @@ def test_batch_query_efficiency(database: TestDatabase, invoices: int, batch_siz
 )
 @of_any_books
 def test_batch_size_adherence(
-    database: TestDatabase, invoices: list[Invoice], levels: list[int], batch_size: int, progress_seconds: int
+    database: TestDatabase, invoices: list[WantedInvoice], levels: list[int], batch_size: int, progress_seconds: int
 ) -> None:
     """A transaction makes as many notifications as configured, over all levels; only the last makes fewer."""
     desk = open_desk(database, overdue_levels=levels)
@@ -327,7 +329,7 @@ def test_batch_size_adherence(
 
 @given(invoices=st.lists(MAYBE_BAD, min_size=1, max_size=30), ends=st.lists(st.integers(1, 3), min_size=1, max_size=4))
 @of_any_books
-def test_resilience(database: TestDatabase, invoices: list[Invoice], ends: list[int]) -> None:
+def test_resilience(database: TestDatabase, invoices: list[WantedInvoice], ends: list[int]) -> None:
     """Failed runs stop nothing: the next one does what they left, and the log keeps them apart."""
     desk = open_desk(database, overdue_channels=["email"])
     ids = desk.add(invoices)
@@ -335,7 +337,7 @@ def test_resilience(database: TestDatabase, invoices: list[Invoice], ends: list[
     for end in ends:
         try:
             desk.run(now=NOON, batch_size=4, on_progress=stop_after(end))
-        except Interrupted:
+        except EndedMidway:
             failed += 1
     good = [i for i, invoice in zip(ids, invoices, strict=True) if not invoice.is_bad]
     report = desk.run(now=NOON, batch_size=4)
@@ -351,7 +353,7 @@ def test_resilience(database: TestDatabase, invoices: list[Invoice], ends: list[
 @given(invoices=st.lists(MAYBE_BAD, max_size=8), fails=st.booleans())
 @of_any_books
 def test_log_levels(
-    database: TestDatabase, caplog: pytest.LogCaptureFixture, invoices: list[Invoice], fails: bool
+    database: TestDatabase, caplog: pytest.LogCaptureFixture, invoices: list[WantedInvoice], fails: bool
 ) -> None:
     """INFO for a run that went well, WARNING for each bad invoice and a partial run, ERROR for one that failed, DEBUG
     for batches; and no line names a customer.
@@ -362,7 +364,7 @@ def test_log_levels(
     caplog.clear()
     with caplog.at_level(logging.DEBUG, logger="invoice_pipelines.overdue"):
         if fails:
-            with pytest.raises(Interrupted):
+            with pytest.raises(EndedMidway):
                 desk.run(now=NOON, on_progress=stop_after(1))
         else:
             desk.run(now=NOON)
@@ -375,7 +377,7 @@ def test_log_levels(
     assert "Buyer AG" not in caplog.text
 
 
-def test_a_run_of_an_organization_changes_nothing_of_another(desk: Desk, database: TestDatabase) -> None:
+def test_a_run_of_an_organization_changes_nothing_of_another(desk: OverdueDesk, database: TestDatabase) -> None:
     other = open_desk(database)
     other.add([other.late(3)])
     desk.add([desk.late(3)])

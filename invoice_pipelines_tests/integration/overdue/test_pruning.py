@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from invoice_pipelines.overdue import prune_executions, prune_notifications
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk, open_desk
 
 
-def log_row(desk: Desk, days_ago: int, status: str) -> None:
+def log_row(desk: OverdueDesk, days_ago: int, status: str) -> None:
     # Such a row is nothing that the application could write itself.
     with desk.superuser.begin() as connection:
         connection.execute(
@@ -29,7 +29,7 @@ def log_row(desk: Desk, days_ago: int, status: str) -> None:
         )
 
 
-def days_and_status(desk: Desk) -> list[tuple[int, str]]:
+def days_and_status(desk: OverdueDesk) -> list[tuple[int, str]]:
     return [
         tuple(row)
         for row in desk.rows(
@@ -42,7 +42,7 @@ def ago(days: int) -> datetime:
     return datetime.now(UTC) - timedelta(days=days)
 
 
-def test_old_runs_are_removed_from_the_log_and_young_ones_stay(desk: Desk) -> None:
+def test_old_runs_are_removed_from_the_log_and_young_ones_stay(desk: OverdueDesk) -> None:
     for days in (200, 100, 91, 89, 1):
         log_row(desk, days, "SUCCESS")
     assert prune_executions(desk.engine, desk.organization_id, ago(90)) == 3
@@ -50,7 +50,7 @@ def test_old_runs_are_removed_from_the_log_and_young_ones_stay(desk: Desk) -> No
     assert prune_executions(desk.engine, desk.organization_id, ago(90)) == 0
 
 
-def test_what_tells_when_an_organization_was_last_looked_at_stays_whatever_its_age(desk: Desk) -> None:
+def test_what_tells_when_an_organization_was_last_looked_at_stays_whatever_its_age(desk: OverdueDesk) -> None:
     given = [(400, "SUCCESS"), (390, "SUCCESS"), (380, "PARTIAL"), (370, "PARTIAL"), (360, "FAILED"), (350, "FAILED")]
     for days, status in given:
         log_row(desk, days, status)
@@ -58,13 +58,13 @@ def test_what_tells_when_an_organization_was_last_looked_at_stays_whatever_its_a
     assert days_and_status(desk) == [(390, "SUCCESS"), (370, "PARTIAL"), (350, "FAILED")]
 
 
-def test_a_run_that_is_under_way_stays(desk: Desk) -> None:
+def test_a_run_that_is_under_way_stays(desk: OverdueDesk) -> None:
     log_row(desk, 300, "RUNNING")
     log_row(desk, 1, "SUCCESS")
     assert prune_executions(desk.engine, desk.organization_id, ago(90)) == 0
 
 
-def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -> None:
+def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: OverdueDesk) -> None:
     old, young, open_one = desk.add([desk.late(3)] * 3)
     desk.run()
     desk.settle("paid", old)
@@ -81,7 +81,7 @@ def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -
     assert desk.run().created_count == 0
 
 
-def test_another_organization_keeps_its_own(desk: Desk, shared_database: TestDatabase) -> None:
+def test_another_organization_keeps_its_own(desk: OverdueDesk, shared_database: TestDatabase) -> None:
     other = open_desk(shared_database)
     for days in (200, 100):
         log_row(other, days, "SUCCESS")
@@ -90,6 +90,6 @@ def test_another_organization_keeps_its_own(desk: Desk, shared_database: TestDat
     assert len(days_and_status(other)) == 2
 
 
-def test_a_time_without_zone_is_refused(desk: Desk) -> None:
+def test_a_time_without_zone_is_refused(desk: OverdueDesk) -> None:
     with pytest.raises(ValueError, match="time zone"):
         prune_executions(desk.engine, desk.organization_id, datetime(2026, 1, 1))  # noqa: DTZ001 (that is the point)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError
 from invoice_pipelines.quickbooks.connection.connections import disconnect
 from invoice_pipelines.quickbooks.records.fields import FIELDS, store_fields
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, line
 
 
@@ -110,7 +110,7 @@ def test_after_the_connection_is_ended_nothing_waits(house: House) -> None:
 def test_without_a_connection_a_statement_costs_one_look_up_by_key(
     database: TestDatabase, make_organization: Callable[[str], UUID]
 ) -> None:
-    desk = Desk(database.engine, database.superuser, database.app_url, make_organization("plain"))
+    desk = BillingDesk(database.engine, database.superuser, database.app_url, make_organization("plain"))
     item, customer = desk.item(), desk.customer()
     desk.behind("analyze quickbooks.connection")  # while it is empty: to read all of it looks cheaper from now on
     with desk.scope() as connection:

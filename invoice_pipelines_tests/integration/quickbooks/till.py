@@ -20,7 +20,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines.workshop.sandbox.quickbooks.books.accountant import Accountant
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
 
 GROSS = Decimal("119.00")
@@ -31,7 +31,7 @@ _REALMS = count(9_400_001)
 class Till:
     """One organization and its company; each invoice is over 119.00."""
 
-    desk: Desk
+    desk: BillingDesk
     settings: Settings
     sandbox: Sandbox
     accountant: Accountant

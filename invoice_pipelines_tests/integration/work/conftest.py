@@ -48,7 +48,7 @@ def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
     )
 
 
-class Desk(OrganizationView):
+class WorkDesk(OrganizationView):
     """One organization's view of the queue. Each step is a transaction of its own."""
 
     def make(self, *subjects: str, kind: str = KIND, by: str = "anna") -> UUID:
@@ -131,20 +131,20 @@ def work_database(shared_database: TestDatabase) -> TestDatabase:
 
 
 @pytest.fixture
-def desks(work_database: TestDatabase) -> tuple[Desk, Desk]:
+def desks(work_database: TestDatabase) -> tuple[WorkDesk, WorkDesk]:
     """Two organizations in one database."""
-    return open_organization(work_database, Desk), open_organization(work_database, Desk)
+    return open_organization(work_database, WorkDesk), open_organization(work_database, WorkDesk)
 
 
 @pytest.fixture
-def desk(desks: tuple[Desk, Desk]) -> Desk:
+def desk(desks: tuple[WorkDesk, WorkDesk]) -> WorkDesk:
     """One organization."""
     return desks[0]
 
 
 @pytest.fixture
-def lone_desk(database: TestDatabase) -> Desk:
+def lone_desk(database: TestDatabase) -> WorkDesk:
     """An organization in a database of its own, for what looks across all organizations."""
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-    return open_organization(database, Desk)
+    return open_organization(database, WorkDesk)

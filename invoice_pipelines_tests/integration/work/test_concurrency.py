@@ -21,7 +21,7 @@ from invoice_pipelines.work import (
     enqueue,
     retry_failed,
 )
-from invoice_pipelines_tests.integration.work.conftest import Desk, succeed
+from invoice_pipelines_tests.integration.work.conftest import WorkDesk, succeed
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.integration.work.test_transitions import JOBS
 
@@ -31,7 +31,7 @@ SUBJECTS = [str(number) for number in range(30)]
 
 
 @pytest.mark.slow
-def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk):
+def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: WorkDesk):
     desk = lone_desk
     faults: list[BaseException] = []
     end = time.monotonic() + SECONDS

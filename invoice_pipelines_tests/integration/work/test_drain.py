@@ -19,12 +19,12 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk
 from invoice_pipelines_tests.integration.work.effects import leave_effects
 from invoice_pipelines_tests.support.waiting import HandClock, wait_for
 
 
-def lease_of(desk: Desk) -> datetime:
+def lease_of(desk: WorkDesk) -> datetime:
     """Until when what is in work is kept."""
     statement = "select min(lease_expires_at) from work.batch_item where status = 'processing'"
     return desk.rows(statement)[0][0]

@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.work import ItemStatus, Later, Succeeded, cleanup_stuck
-from invoice_pipelines_tests.integration.work.conftest import Desk
+from invoice_pipelines_tests.integration.work.conftest import WorkDesk
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 QUIET = Later(TOMORROW, "QUIET_HOURS", "Quiet hours\nuntil 08:00.")
 
 
-def change(desk: Desk, statement: str) -> None:
+def change(desk: WorkDesk, statement: str) -> None:
     with desk.scope() as connection:
         connection.execute(text(statement))
 
 
-def due_now(desk: Desk) -> None:
+def due_now(desk: WorkDesk) -> None:
     change(desk, "update work.batch_item set available_at = now() where status = 'pending'")
 
 

@@ -26,7 +26,7 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.statistics import keep_statistics, put
@@ -42,13 +42,13 @@ HISTORY = """
 """
 
 
-def grow_history(desk: Desk, items: int) -> None:
+def grow_history(desk: WorkDesk, items: int) -> None:
     with desk.superuser.begin() as connection:
         connection.exec_driver_sql(HISTORY.format(organization=desk.organization_id, kind=KIND, items=items))
 
 
 @contextmanager
-def reading_at_most(desk: Desk, items: int) -> Iterator[Connection]:
+def reading_at_most(desk: WorkDesk, items: int) -> Iterator[Connection]:
     """A transaction that must not read the table in full, nor more of its rows than `items` by any index."""
     with desk.scope() as connection:
         in_full, by_index = read_so_far(connection)
@@ -68,7 +68,7 @@ def read_so_far(connection: Connection) -> tuple[int, int]:
     return row.in_full, row.by_index
 
 
-def take(desk: Desk):
+def take(desk: WorkDesk):
     """Claims a chunk, and looks at how much of the table had to be read for it."""
     with reading_at_most(desk, 3 * CHUNK) as connection:
         claimed = claim(connection, KIND, chunk_size=CHUNK, lease=LEASE)
@@ -76,7 +76,7 @@ def take(desk: Desk):
     return claimed
 
 
-def one_chunk(desk: Desk) -> float:
+def one_chunk(desk: WorkDesk) -> float:
     """Claims and finishes a chunk, and looks at how much of the table each had to read; returns the seconds."""
     started = time.perf_counter()
     claimed = take(desk)
@@ -85,15 +85,15 @@ def one_chunk(desk: Desk) -> float:
     return time.perf_counter() - started
 
 
-def maintain(desk: Desk, statement: str) -> None:
+def maintain(desk: WorkDesk, statement: str) -> None:
     with desk.superuser.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))
 
 
 @pytest.mark.slow
 def test_very_many_finished_items_do_not_slow_a_claim(database):
-    desk = open_organization(database, Desk)
-    grow_history(open_organization(database, Desk), 10_000)
+    desk = open_organization(database, WorkDesk)
+    grow_history(open_organization(database, WorkDesk), 10_000)
     grow_history(desk, size(30_000, 900_000))
     with desk.scope() as connection:
         create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
@@ -108,7 +108,7 @@ def test_very_many_finished_items_do_not_slow_a_claim(database):
         assert "Seq Scan" not in plan
 
 
-def plan_of_a_claim(desk: Desk) -> str:
+def plan_of_a_claim(desk: WorkDesk) -> str:
     """The plan of the query inside `work.claim_items` that picks the items, with the settings of that function."""
     with desk.scope() as connection:
         source, settings = connection.execute(
@@ -143,7 +143,7 @@ CASES = [
 def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(database, vacuumed, queue):
     with database.superuser.begin() as connection:
         connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
-    desk = open_organization(database, Desk)
+    desk = open_organization(database, WorkDesk)
     job_id = fill(desk, queue, vacuumed)
     for _ in range(3):
         one_chunk(desk)
@@ -179,7 +179,7 @@ def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(d
 
 def test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full(database):
     """Nor later, when there is much to do and nothing was vacuumed since."""
-    desk = open_organization(database, Desk)
+    desk = open_organization(database, WorkDesk)
     with database.superuser.begin() as connection:
         connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
     for number in range(8):
@@ -205,7 +205,7 @@ def test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full(database
 
 
 def test_a_page_of_a_job_is_read_without_the_items_of_others(database):
-    desk = open_organization(database, Desk)
+    desk = open_organization(database, WorkDesk)
     grow_history(desk, WAITING)
     with desk.scope() as connection:
         job_id = create_job(connection, KIND, map(str, range(100)), created_by="anna")
@@ -216,7 +216,7 @@ def test_a_page_of_a_job_is_read_without_the_items_of_others(database):
         assert len(page.items) == 50
 
 
-def fill(desk: Desk, queue: str, vacuumed: str):
+def fill(desk: WorkDesk, queue: str, vacuumed: str):
     """Leaves a long queue, vacuumed and analyzed at a moment; returns the job, if it is one."""
     subjects = list(map(str, range(WAITING)))
     with desk.scope() as connection:
@@ -237,7 +237,7 @@ def fill(desk: Desk, queue: str, vacuumed: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("vacuumed", ["never", "while all items were open", "when filled", "bad"])
 def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed):
-    desk = open_organization(database, Desk)
+    desk = open_organization(database, WorkDesk)
     keep_statistics(database.superuser, ["work.batch_item", "organizations.organization"])
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(
@@ -252,7 +252,7 @@ def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed)
         )
     if vacuumed == "while all items were open":
         maintain(desk, "vacuum analyze work.batch_item")
-    grow_history(open_organization(database, Desk), 200_000)
+    grow_history(open_organization(database, WorkDesk), 200_000)
     if vacuumed == "when filled":
         maintain(desk, "vacuum analyze work.batch_item")
     if vacuumed == "bad":  # as where both were looked at while the first rows of many were not committed yet

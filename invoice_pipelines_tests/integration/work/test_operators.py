@@ -18,16 +18,16 @@ from invoice_pipelines.work import (
     organizations_with_work,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk, lock_as_a_claim_does, succeed
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk, lock_as_a_claim_does, succeed
 from invoice_pipelines_tests.integration.work.effects import KIND
 
 
-def due(desk: Desk, *kinds: str, everywhere: bool = False) -> tuple[OrganizationWork, ...]:
+def due(desk: WorkDesk, *kinds: str, everywhere: bool = False) -> tuple[OrganizationWork, ...]:
     with desk.engine.begin() if everywhere else desk.scope() as connection:
         return organizations_with_work(connection, kinds or [KIND])
 
 
-def clean(desk: Desk, stuck_after: timedelta = timedelta(0), everywhere: bool = False) -> StuckWork:
+def clean(desk: WorkDesk, stuck_after: timedelta = timedelta(0), everywhere: bool = False) -> StuckWork:
     with desk.engine.begin() if everywhere else desk.scope() as connection:
         return cleanup_stuck(connection, stuck_after)
 
@@ -76,7 +76,7 @@ def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
 
 
 def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_desk, database):
-    other = open_organization(database, Desk)
+    other = open_organization(database, WorkDesk)
     lone_desk.make("a", "b")
     with other.scope() as connection:
         enqueue(connection, "other", ["x"])
@@ -100,7 +100,7 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
 
 
 def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk, database):
-    other = open_organization(database, Desk)
+    other = open_organization(database, WorkDesk)
     jobs = [(desk, desk.make("a", "b")) for desk in (lone_desk, other)]
     for desk, _ in jobs:
         desk.take(max_attempts=1 if desk is other else 5)
@@ -130,13 +130,13 @@ def test_a_job_on_which_nobody_works_is_pending_again(desk):
     assert tuple(event) == ("cleanup_stuck_batch_jobs", {"repair": "pending again"})
 
 
-def start(desk: Desk, job_id) -> None:
+def start(desk: WorkDesk, job_id) -> None:
     """Begins a job as workers do that keep no leases."""
     with desk.scope() as connection:
         connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
 
 
-def settle_one(desk: Desk, job_id) -> None:
+def settle_one(desk: WorkDesk, job_id) -> None:
     """Does the next item of a job without a lease."""
     with desk.scope() as connection:
         connection.execute(
@@ -269,7 +269,7 @@ def test_expired_items_of_a_cancelled_job_are_cancelled(desk):
 
 
 def test_statistics_are_over_all_organizations_and_show_counts_only(lone_desk, database):
-    other = open_organization(database, Desk)
+    other = open_organization(database, WorkDesk)
     lone_desk.make("a", "b")
     other.make("c")
     other.run(lambda connection, chunk: [Succeeded()])

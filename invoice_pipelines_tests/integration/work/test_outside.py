@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.work import Chunk, Failed, Outcome, Report, Run, Skipped, Succeeded
 from invoice_pipelines.work.outside import SOON, Entry, do_entries
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk
 from invoice_pipelines_tests.integration.work.effects import KIND, leave_effects
 from invoice_pipelines_tests.integration.work.test_run import database_error
 from invoice_pipelines_tests.support.waiting import HandClock
@@ -21,7 +21,7 @@ OTHER = "other"
 
 
 def do_all(
-    desk: Desk,
+    desk: WorkDesk,
     do: Callable[[Entry], None],
     *,
     most: int = 5,

@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from invoice_pipelines.work import Failed, Later, Progress, Report, Run, Succeeded
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.waiting import HandClock, wait_for
 
 BEAT = LEASE.total_seconds() / 3
 
 
-def run_of(desk: Desk, clock: HandClock | None = None, **options) -> Run:
+def run_of(desk: WorkDesk, clock: HandClock | None = None, **options) -> Run:
     return Run(
         desk.engine,
         desk.organization_id,

@@ -32,7 +32,7 @@ from invoice_pipelines.work import (
     retry_failed,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, WorkDesk
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import size
 
@@ -57,7 +57,7 @@ JOBS = """
 class Queue(RuleBasedStateMachine):
     """Workers, people and deaths at one organization's queue."""
 
-    make_desk: Desk
+    make_desk: WorkDesk
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class Queue(RuleBasedStateMachine):
 def test_every_order_of_events_keeps_the_books_right(work_database, examples, steps):
     class Here(Queue):
         @staticmethod
-        def open_desk() -> Desk:
-            return open_organization(work_database, Desk)
+        def open_desk() -> WorkDesk:
+            return open_organization(work_database, WorkDesk)
 
     run_state_machine_as_test(Here, settings=settings(max_examples=examples, stateful_step_count=steps))

@@ -25,7 +25,7 @@ ZUGFERD = DocumentFormat.ZUGFERD
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedItem:
     """What became of an item."""
 
     status: str
@@ -54,18 +54,18 @@ class Press:
         """The organization as a run sees it."""
         return OrganizationContext(self.shop.engine, self.shop.organization, self.settings, "test")
 
-    def make(self, invoice_ids: Sequence[UUID | str], **request: Any) -> list[Ended]:
+    def make(self, invoice_ids: Sequence[UUID | str], **request: Any) -> list[EndedItem]:
         """Asks and works at once; what became of each invoice."""
         job_id = self.ask(invoice_ids, **request)
         self.work()
         return self.ended(job_id)
 
-    def ended(self, job_id: UUID) -> list[Ended]:
+    def ended(self, job_id: UUID) -> list[EndedItem]:
         rows = self.rows(
             "select status, error_code, error_message, result from work.batch_item where job_id = :job order by id",
             job=job_id,
         )
-        return [Ended(*row) for row in rows]
+        return [EndedItem(*row) for row in rows]
 
     def job(self, job_id: UUID) -> Job:
         with self.shop.scope() as connection:

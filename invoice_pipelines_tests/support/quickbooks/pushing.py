@@ -17,7 +17,7 @@ from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk
+from invoice_pipelines_tests.integration.billing.conftest import RATES, BillingDesk
 
 CUSTOMER, ITEM, INVOICE = EntityType.CUSTOMER, EntityType.ITEM, EntityType.INVOICE
 TAX_CODES = {"S:19.00": "1", "S:7.00": "2", "Z:0.00": "3", "E:0.00": "3", "AE:0.00": "3"}
@@ -43,7 +43,7 @@ def line(quantity: Any = 1, price: Any = "10.00", **columns: Any) -> dict[str, A
 class House:
     """An organization and its QuickBooks company."""
 
-    desk: Desk
+    desk: BillingDesk
     sandbox: Sandbox
     settings: Settings
     realm: str
@@ -141,7 +141,7 @@ def open_house(
     """A connected organization with tax rates and tax codes."""
     given = {"country": "DE"} | company
     organization_id = connected(slug, realm, **given)
-    desk = Desk(database.engine, database.superuser, database.app_url, organization_id)
+    desk = BillingDesk(database.engine, database.superuser, database.app_url, organization_id)
     desk.behind("update organizations.organization set vat_id = 'DE136695976' where id = '{organization}'")
     for category, rate, reason in RATES:
         desk.rows(

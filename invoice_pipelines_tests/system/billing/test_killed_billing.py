@@ -15,7 +15,7 @@ from invoice_pipelines.database import create_app_engine, create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.conftest import kill_postgresql
@@ -26,7 +26,7 @@ ORDERS = 250
 
 
 @pytest.fixture
-def desk(own_server: EmbeddedServer) -> Iterator[Desk]:
+def desk(own_server: EmbeddedServer) -> Iterator[BillingDesk]:
     url = own_server.url("crash", APP)
     engine, superuser = create_app_engine(url), create_login_engine(own_server.url("crash"))
     yield open_desk(TestDatabase(engine, superuser, url, own_server.url("crash")))
@@ -34,13 +34,13 @@ def desk(own_server: EmbeddedServer) -> Iterator[Desk]:
     superuser.dispose()
 
 
-def due(desk: Desk) -> int:
+def due(desk: BillingDesk) -> int:
     return int(desk.value("select count(*) from work.batch_item where status = 'pending'"))
 
 
 @pytest.mark.slow
 def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(
-    own_server: EmbeddedServer, desk: Desk
+    own_server: EmbeddedServer, desk: BillingDesk
 ) -> None:
     kills = size(8, 50)
     moments = random.Random(20260705)

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from invoice_pipelines.intake.stages import stages
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.exports.datev.books import ANYTHING, Books, invoice
 from invoice_pipelines_tests.support.intake.exports.datev.validator import read_batch
 from invoice_pipelines_tests.support.programs import run
@@ -59,7 +59,7 @@ MOMENTS = ["choosing", "chosen", "file 1", "file 2", "file 3", "file 4", "file 5
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_after_a_kill_the_next_run_completes_both_formats(desk: Desk, moment: str) -> None:
+def test_after_a_kill_the_next_run_completes_both_formats(desk: IntakeDesk, moment: str) -> None:
     books = Books(desk)
     books.set_up(fiscal_year_start_month=3)
     books.rules(ANYTHING)
@@ -90,7 +90,7 @@ def test_after_a_kill_the_next_run_completes_both_formats(desk: Desk, moment: st
     assert sorted(in_csv) == sorted(map(str, ids))
 
 
-def test_a_missing_document_keeps_the_batch_waiting_and_nothing_else(desk: Desk) -> None:
+def test_a_missing_document_keeps_the_batch_waiting_and_nothing_else(desk: IntakeDesk) -> None:
     from invoice_pipelines.storage import StorageError
 
     books = Books(desk)

@@ -30,7 +30,7 @@ RUNS = """{ runsOrError(filter: {pipelineName: "intake"}) { ... on Runs { result
 
 
 @dataclass
-class Installation:
+class UploadingInstallation:
     """An installation that `up` runs, with one organization."""
 
     environment: dict[str, str]
@@ -76,7 +76,7 @@ class Installation:
 @pytest.mark.timeout(900)
 def test_an_upload_begins_its_own_run_and_no_empty_one_follows(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
-    here = Installation({**clean, "DAGSTER_HOME": str(tmp_path / "home"), **free_ports()}, tmp_path / "home")
+    here = UploadingInstallation({**clean, "DAGSTER_HOME": str(tmp_path / "home"), **free_ports()}, tmp_path / "home")
     with (tmp_path / "told").open("wb") as told:
         up = subprocess.Popen([COMMAND, "up"], env=here.environment, cwd=PROJECT, stdout=told, stderr=told)
         try:

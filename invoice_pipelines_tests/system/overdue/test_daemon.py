@@ -22,7 +22,7 @@ from invoice_pipelines.database.access import database_urls
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import Desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk
 from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import wait_for
@@ -42,7 +42,7 @@ SCHEDULE = {
 
 
 @dataclass
-class Installation:
+class DagsterByUp:
     """What `up` runs."""
 
     port: int
@@ -60,21 +60,21 @@ class Installation:
         assert "errors" not in found, found
         return found["data"]
 
-    def open(self, slug: str) -> Desk:
+    def open(self, slug: str) -> OverdueDesk:
         organization = add_organization(
             self.database.engine, slug, slug.title(), country_code="DE", time_zone="Europe/Berlin", currency="EUR"
         )
-        return Desk(self.database.engine, self.database.superuser, self.database.app_url, organization)
+        return OverdueDesk(self.database.engine, self.database.superuser, self.database.app_url, organization)
 
 
 @pytest.fixture
-def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DagsterByUp]:
     with running(tmp_path, request.param) as installation:
         yield installation
 
 
 @contextmanager
-def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
+def running(home: Path, settings: Mapping[str, str]) -> Iterator[DagsterByUp]:
     """`up` with these settings, in a home of its own."""
     ports = free_ports()
     port = int(ports["INVOICE_PIPELINES_WEBSERVER_PORT"])
@@ -98,7 +98,7 @@ def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
         assert process.stdout is not None
         while "Ctrl-C" not in (line := process.stdout.readline()):
             assert line, "up ended early"
-        yield Installation(port, TestDatabase(engine, superuser, urls.app, urls.owner))
+        yield DagsterByUp(port, TestDatabase(engine, superuser, urls.app, urls.owner))
     finally:
         engine.dispose()
         superuser.dispose()
@@ -110,7 +110,7 @@ def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("up", [{"SCHEDULER_SCHEDULE_VALUE": "* * * * *"}], indirect=True)
-def test_the_schedule_sweeps_by_itself_and_a_backfill_takes_its_partitions(up: Installation) -> None:
+def test_the_schedule_sweeps_by_itself_and_a_backfill_takes_its_partitions(up: DagsterByUp) -> None:
     desks = {slug: up.open(slug) for slug in ("acme", "beta", "gamma")}
     for desk in desks.values():
         desk.add([desk.late(3), desk.late(40), desk.late(0)])
@@ -147,7 +147,7 @@ def test_the_schedule_sweeps_by_itself_and_a_backfill_takes_its_partitions(up: I
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("up", [{"SCHEDULER_TIMEZONE": "Europe/Atlantis"}], indirect=True)
-def test_with_a_wrong_setting_the_tick_says_so_and_everything_else_runs(up: Installation) -> None:
+def test_with_a_wrong_setting_the_tick_says_so_and_everything_else_runs(up: DagsterByUp) -> None:
     desk = up.open("acme")
     desk.add([desk.late(3)])
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from invoice_pipelines.overdue import AlreadyRunning, ExecutionReport
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk, open_desk
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.workers import worker_maker
 
@@ -25,7 +25,7 @@ KILLS = 20
 
 
 @pytest.fixture
-def busy_desk(shared_database: TestDatabase) -> Desk:
+def busy_desk(shared_database: TestDatabase) -> OverdueDesk:
     """So many invoices, in so small batches, that no run comes to its end between two kills."""
     desk = open_desk(shared_database, overdue_levels=[1, 14], overdue_channels=["email"])
     late = [desk.late(1 + days) for days in range(40)]
@@ -39,13 +39,13 @@ def busy_desk(shared_database: TestDatabase) -> Desk:
 
 
 @pytest.fixture
-def start_run(busy_desk: Desk) -> Iterator[Callable[[], int]]:
+def start_run(busy_desk: OverdueDesk) -> Iterator[Callable[[], int]]:
     """Starts a run in a process of its own; returns its id."""
     with worker_maker("overdue.worker", busy_desk.url, busy_desk.context().slug, BATCH_SIZE) as start:
         yield start
 
 
-def run_when_free(desk: Desk) -> ExecutionReport:
+def run_when_free(desk: OverdueDesk) -> ExecutionReport:
     """The server needs a moment to see that the process with the lock is dead."""
 
     def run() -> ExecutionReport | None:
@@ -58,7 +58,7 @@ def run_when_free(desk: Desk) -> ExecutionReport:
 
 @pytest.mark.slow
 def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
-    busy_desk: Desk, start_run: Callable[[], int]
+    busy_desk: OverdueDesk, start_run: Callable[[], int]
 ) -> None:
     moments = random.Random(20260329)
     desk = busy_desk

@@ -30,7 +30,7 @@ class Answer:
         return str(self.json()["code"]) if is_problem else None
 
 
-class Program:
+class ApiClient:
     """A client that keeps its connection, and makes another one where that is gone."""
 
     def __init__(self, port: int, timeout: float = 60) -> None:
@@ -108,7 +108,7 @@ def at_once(work: Sequence[Callable[[], None]]) -> None:
 
 
 def steady_load(
-    port: int, calls: Iterable[Callable[[Program], Answer]], *, rate: float, seconds: float, clients: int = 64
+    port: int, calls: Iterable[Callable[[ApiClient], Answer]], *, rate: float, seconds: float, clients: int = 64
 ) -> Figures:
     """Makes calls at a rate, whether or not the ones before are answered, as long as a client is free. A time is
     measured from when the call was due.
@@ -118,7 +118,7 @@ def steady_load(
 
     def client() -> None:
         nonlocal due
-        program = Program(port)
+        program = ApiClient(port)
         while True:
             with lock:
                 mine, call = due, next(following)

@@ -18,7 +18,7 @@ from invoice_pipelines.billing.requests import batch_invoice_open_orders
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import SESSION_COOKIE
-from invoice_pipelines_tests.system.web.calls import Answer, Program
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient
 from invoice_pipelines_tests.system.web.process import Installation
 
 
@@ -29,7 +29,7 @@ def request() -> dict[str, Any]:
 
 def ask(site: Installation, key: str, body: Any, port: int | None = None) -> Answer:
     path = site.path(site.a, "batch-operations/invoices")
-    return Program(port or site.web.port).call("POST", path, site.a.tokens["writer"], body=body, key=key)
+    return ApiClient(port or site.web.port).call("POST", path, site.a.tokens["writer"], body=body, key=key)
 
 
 def jobs(site: Installation, body: Any) -> list[str]:

@@ -12,7 +12,7 @@ from invoice_pipelines.intake.stages.stages import export_invoices, parse_upload
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 from invoice_pipelines_tests.support.web import Tenant
 from invoice_pipelines_tests.system.web.process import Installation
@@ -46,7 +46,7 @@ def fill(site: Installation, tenant: Tenant) -> None:
         for name in DOCUMENTS:
             data = (PROJECT / "examples" / "nordwind-handel" / name).read_bytes()
             client.post("uploads", files={"file": (name, data)}).raise_for_status()
-        desk = Desk(site.database, tenant.id, tenant.slug, site.web.home)
+        desk = IntakeDesk(site.database, tenant.id, tenant.slug, site.web.home)
         parse_uploads(desk.intake())
         validate_invoices(desk.intake())
         export_invoices(desk.intake())

@@ -17,7 +17,7 @@ from invoice_pipelines.web.api.intake.receiving import SECONDS_OF_PATIENCE
 from invoice_pipelines.web.serving import SECONDS_FOR_HEAD
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
-from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient, at_once
 from invoice_pipelines_tests.system.web.process import Installation, installation
 
 pytestmark = pytest.mark.slow
@@ -35,17 +35,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 def customers(site: Installation, of: str = "a") -> Answer:
     tenant = getattr(site, of)
-    return Program(site.web.port).call("GET", site.path(tenant, "customers"), tenant.tokens["reader"])
+    return ApiClient(site.web.port).call("GET", site.path(tenant, "customers"), tenant.tokens["reader"])
 
 
 def operations(site: Installation) -> Answer:
-    return Program(site.web.port).call("GET", site.path(site.b, "batch-operations"), site.b.tokens["reader"])
+    return ApiClient(site.web.port).call("GET", site.path(site.b, "batch-operations"), site.b.tokens["reader"])
 
 
 def upload(site: Installation) -> Answer:
     tenant = site.b
     path = site.path(tenant, f"uploads?file_name={time.monotonic_ns()}.txt")
-    return Program(site.web.port).call("POST", path, tenant.tokens["writer"], body=time.monotonic_ns())
+    return ApiClient(site.web.port).call("POST", path, tenant.tokens["writer"], body=time.monotonic_ns())
 
 
 def begun_body(site: Installation, to: str) -> bytes:

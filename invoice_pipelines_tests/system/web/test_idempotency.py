@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.waiting import wait_for, wait_for_blocked
-from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient, at_once
 from invoice_pipelines_tests.system.web.jobs import Call, Form, ask, invoice_of, jobs, request
 from invoice_pipelines_tests.system.web.process import Installation
 
@@ -45,7 +45,7 @@ def test_a_key_belongs_to_one_request(site: Installation) -> None:
     assert ask(site, key, body).status == 202
     other = ask(site, key, {**body, "due_days": 30})
     assert (other.status, other.code) == (422, "IDEMPOTENCY_KEY_REUSED")
-    with_the_key_of_somebody_else = Program(site.web.port).call(
+    with_the_key_of_somebody_else = ApiClient(site.web.port).call(
         "POST", site.path(site.b, "batch-operations/invoices"), site.b.tokens["writer"], body=body, key=key
     )
     assert with_the_key_of_somebody_else.status == 202
@@ -54,7 +54,7 @@ def test_a_key_belongs_to_one_request(site: Installation) -> None:
 
 def test_a_request_that_failed_may_succeed_with_its_key(site: Installation) -> None:
     key, number = str(uuid4()), f"K-{uuid4()}"
-    program, token = Program(site.web.port), site.a.tokens["writer"]
+    program, token = ApiClient(site.web.port), site.a.tokens["writer"]
     order = {
         "order_number": f"O-{uuid4()}",
         "customer_number": number,

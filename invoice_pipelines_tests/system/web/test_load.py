@@ -17,7 +17,7 @@ import pytest
 
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.waiting import wait_for
-from invoice_pipelines_tests.system.web.calls import Answer, Program, steady_load
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient, steady_load
 from invoice_pipelines_tests.system.web.jobs import ask as asked
 from invoice_pipelines_tests.system.web.jobs import jobs, request
 from invoice_pipelines_tests.system.web.process import Installation, installation
@@ -47,7 +47,7 @@ READ = (
 )
 
 
-def mixed(site: Installation, seed: int) -> Iterator[Callable[[Program], Answer]]:
+def mixed(site: Installation, seed: int) -> Iterator[Callable[[ApiClient], Answer]]:
     """What programs of both organizations ask for: a sixth is written, a twentieth leads out of the organization."""
     chance = random.Random(seed)
     while True:
@@ -62,7 +62,7 @@ def mixed(site: Installation, seed: int) -> Iterator[Callable[[Program], Answer]
         yield partial(_call, method, site.path(of, rest), tenant.tokens["writer"], body, key)
 
 
-def _call(method: str, path: str, secret: str, body: Any, key: str | None, program: Program) -> Answer:
+def _call(method: str, path: str, secret: str, body: Any, key: str | None, program: ApiClient) -> Answer:
     return program.call(method, path, secret, body=body, key=key)
 
 
@@ -91,7 +91,7 @@ def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_i
         over = threading.Event()
 
         def ask() -> None:
-            program = Program(site.web.port)
+            program = ApiClient(site.web.port)
             while not over.is_set():
                 told.append((time.monotonic(), program.call("GET", path, secret)))
                 time.sleep(0.02)  # as people do, not as fast as it goes
@@ -117,7 +117,7 @@ def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_i
             wait_for("that it is not ready", lambda: site.web.health("ready") == 503, 10)
             assert site.web.health("live") == 200
             site.server.acquire()
-            wait_for("an answer", lambda: Program(site.web.port).call("GET", path, secret).status == 200, 30)
+            wait_for("an answer", lambda: ApiClient(site.web.port).call("GET", path, secret).status == 200, 30)
             back.append(time.monotonic() - killed)
             assert site.web.health("ready") == 200
         recovered = time.monotonic()

@@ -18,7 +18,7 @@ from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.web import Tenant, add_person, add_session
-from invoice_pipelines_tests.system.web.calls import Answer, Figures, Program, at_once
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient, Figures, at_once
 from invoice_pipelines_tests.system.web.conftest import CUSTOMERS
 from invoice_pipelines_tests.system.web.process import Installation
 
@@ -59,7 +59,7 @@ class Caller:
     """One of the clients. It keeps what it was told of its writes: who asked for which customer or batch operation."""
 
     def __init__(self, site: Installation, credentials: list[Credential], seed: int) -> None:
-        self.program = Program(site.web.port)
+        self.program = ApiClient(site.web.port)
         self.customers: dict[str, Credential] = {}
         self.jobs: dict[str, Credential] = {}
         self._site = site

@@ -12,7 +12,7 @@ import pytest
 
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines_tests.support.web import Tenant
-from invoice_pipelines_tests.system.web.calls import Answer, Program
+from invoice_pipelines_tests.system.web.calls import Answer, ApiClient
 from invoice_pipelines_tests.system.web.process import Installation, installation
 
 pytestmark = pytest.mark.slow
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 def upload(site: Installation, of: Tenant, content: str) -> Answer:
     path = site.path(of, "uploads?file_name=letter.txt")
-    return Program(site.web.port).call("POST", path, of.tokens["writer"], body=content)
+    return ApiClient(site.web.port).call("POST", path, of.tokens["writer"], body=content)
 
 
 def get(site: Installation, of: Tenant, rest: str) -> Answer:
-    return Program(site.web.port).call("GET", site.path(of, rest), of.tokens["reader"])
+    return ApiClient(site.web.port).call("GET", site.path(of, rest), of.tokens["reader"])
 
 
 def test_a_disk_that_is_away_is_told_and_then_all_is_well(site: Installation) -> None:

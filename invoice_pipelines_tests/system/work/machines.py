@@ -32,7 +32,7 @@ DATABASE = "invoices"
 _NETWORKS = count()
 
 
-class Ground(DisposableServer):
+class NetworkedServer(DisposableServer):
     """A PostgreSQL that machines reach by an address."""
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -115,7 +115,7 @@ class Machine:
 class Network:
     """Machines, and the PostgreSQL and the address of what they share."""
 
-    ground: Ground
+    ground: NetworkedServer
     machines: tuple[Machine, ...]
 
 
@@ -151,7 +151,7 @@ def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
             links = [_machine_link(stack, bridge, each, f"{own}-{place}") for place, each in enumerate(addresses)]
         except subprocess.CalledProcessError as error:
             pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
-        ground = Ground(folder / "postgresql", address)
+        ground = NetworkedServer(folder / "postgresql", address)
         ground.acquire()
         stack.callback(ground.release)
         queue = [str(REDIS), "--bind", address, "--port", "6379", "--protected-mode", "no", "--save", ""]
@@ -187,7 +187,7 @@ def _machine_link(stack: ExitStack, bridge: str, address: str, end: str) -> tupl
     return name, link
 
 
-def _shared(ground: Ground, endpoint: str, files: str) -> dict[str, str]:
+def _shared(ground: NetworkedServer, endpoint: str, files: str) -> dict[str, str]:
     """The environment that all machines have. Moto keeps its buckets for the process, so files are below a place."""
     ours = {
         "DATABASE_URL": libpq_url(ground.url(DATABASE, APP)),

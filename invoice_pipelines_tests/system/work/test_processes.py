@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines_tests.integration.work.conftest import Desk
+from invoice_pipelines_tests.integration.work.conftest import WorkDesk
 from invoice_pipelines_tests.integration.work.effects import leave_effects
 from invoice_pipelines_tests.support.programs import Program, begin_together
 from invoice_pipelines_tests.support.sizes import size
@@ -20,7 +20,7 @@ WORKER = "from invoice_pipelines_tests.system.work.worker import main; main()"
 
 
 @pytest.fixture
-def start(desk: Desk) -> Iterator[Callable[..., list[Program]]]:
+def start(desk: WorkDesk) -> Iterator[Callable[..., list[Program]]]:
     """Starts workers, which begin at the same moment; kills those that are left at the end."""
     started: list[Program] = []
 

@@ -93,7 +93,7 @@ def test_what_one_machine_keeps_the_other_one_reads(tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Installation:
+class TwoMachines:
     """Dagster on a machine of its own, and two others that may work; what is in PostgreSQL."""
 
     found: Network
@@ -127,7 +127,7 @@ class Installation:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
+def installed(folder: Path) -> Iterator[TwoMachines]:
     with network(folder, 3) as found, ExitStack() as stack:
         dagster = found.machines[0]
         create_database(found.ground.url("postgres"), DATABASE)
@@ -142,7 +142,7 @@ def installed(folder: Path) -> Iterator[Installation]:
         records = create_login_engine(found.ground.url(f"{DATABASE}_dagster"))
         stack.callback(business.dispose)
         stack.callback(records.dispose)
-        yield Installation(found, business, records)
+        yield TwoMachines(found, business, records)
 
 
 REEXECUTE = """mutation($parent: String!) { launchRunReexecution(

@@ -13,7 +13,7 @@ from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import wait_for
-from invoice_pipelines_tests.system.work.test_warm_workers import Installation, installed
+from invoice_pipelines_tests.system.work.test_warm_workers import WarmInstallation, installed
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -30,7 +30,7 @@ PATIENT = {"INVOICE_PIPELINES_RUN_TIME_BOX_SECONDS": "300", "INVOICE_PIPELINES_L
 """To load an engine takes long on a busy machine."""
 
 
-def engines(here: Installation) -> set[tuple[int, float]]:
+def engines(here: WarmInstallation) -> set[tuple[int, float]]:
     """The processes of the worker that have an engine loaded: their ids, and when they began."""
     found = set()
     for process in here.process("worker").children(recursive=True):

@@ -53,7 +53,7 @@ A_MINUTE = 60
 
 
 @dataclass
-class Installation:
+class WarmInstallation:
     """An installation with two warm processes, and two organizations."""
 
     environment: dict[str, str]
@@ -135,7 +135,7 @@ class Installation:
 @contextmanager
 def installed(
     folder: Path, dagster_yaml: Callable[[str], str] = str, *, workers: int = 2, **variables: str
-) -> Iterator[Installation]:
+) -> Iterator[WarmInstallation]:
     """An installation that `up` runs, and that has worked."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
     environment = {**clean, **QUICK, **variables, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
@@ -144,7 +144,7 @@ def installed(
     with (folder / "told").open("wb") as told:
         command = [COMMAND, "up", "--workers", str(workers)]
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
-        found = Installation(environment, folder / "home", folder, up)
+        found = WarmInstallation(environment, folder / "home", folder, up)
         try:
             wait_for("all has started", lambda: "Ctrl-C" in found.said(), 240)
             for slug in ("acme", "beta"):
@@ -166,12 +166,12 @@ def installed(
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmInstallation]:
     with installed(tmp_path_factory.mktemp("warm")) as found:
         yield found
 
 
-def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
+def fault(here: WarmInstallation, name: str, harm: Callable[[], None]) -> None:
     """Does harm in the middle of a run; its document then has one outcome."""
     before = len(here.runs())
     with here.standing_still():
@@ -187,7 +187,7 @@ def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
     assert_each_is_once(here)
 
 
-def assert_each_is_once(here: Installation) -> None:
+def assert_each_is_once(here: WarmInstallation) -> None:
     """No document has become two."""
     twice = here.rows(
         """select received_invoice_id from intake.export_invoice group by received_invoice_id having count(*) > 1
@@ -196,14 +196,14 @@ def assert_each_is_once(here: Installation) -> None:
     assert twice == []
 
 
-def test_runs_of_warm_processes_begin_at_once_and_share_what_is_loaded(here: Installation) -> None:
+def test_runs_of_warm_processes_begin_at_once_and_share_what_is_loaded(here: WarmInstallation) -> None:
     here.upload("acme", *[f"warm-{number}" for number in range(5)])
     took = seconds_until("all are exported", here.all_are_exported)
     print(f"five documents exported {took:.1f} s after their upload")
     assert psutil.Process(here.process("worker").pid).children(), "processes stay"
 
 
-def test_a_killed_child_is_noticed_and_its_run_done_by_another(here: Installation) -> None:
+def test_a_killed_child_is_noticed_and_its_run_done_by_another(here: WarmInstallation) -> None:
     def kill() -> None:
         for child in here.process("worker").children():
             child.kill()
@@ -211,14 +211,14 @@ def test_a_killed_child_is_noticed_and_its_run_done_by_another(here: Installatio
     fault(here, "child", kill)
 
 
-def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: Installation) -> None:
+def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: WarmInstallation) -> None:
     def kill() -> None:
         os.killpg(here.process("worker").pid, signal.SIGKILL)
 
     fault(here, "worker", kill)
 
 
-def test_a_worker_that_is_told_to_stop_twice_gives_back_what_it_holds(here: Installation) -> None:
+def test_a_worker_that_is_told_to_stop_twice_gives_back_what_it_holds(here: WarmInstallation) -> None:
     def stop() -> None:
         worker = here.process("worker")
         before = here.told_by("worker")
@@ -232,7 +232,7 @@ def test_a_worker_that_is_told_to_stop_twice_gives_back_what_it_holds(here: Inst
 
 
 @only_at_full_size
-def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: Installation) -> None:
+def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: WarmInstallation) -> None:
     """The time box of its runs, and twenty seconds: it interrupts a run that goes on for longer."""
     grace = int(QUICK["INVOICE_PIPELINES_RUN_TIME_BOX_SECONDS"]) + 20
 
@@ -249,7 +249,7 @@ def test_a_worker_that_is_told_to_stop_ends_within_its_grace(here: Installation)
 
 
 @only_at_full_size
-def test_runs_of_workers_go_on_while_the_daemon_is_killed(here: Installation) -> None:
+def test_runs_of_workers_go_on_while_the_daemon_is_killed(here: WarmInstallation) -> None:
     def kill() -> None:
         here.process("dagster._daemon").kill()
         wait_for("it is started again", lambda: "the daemon was started again" in here.said(), 60)
@@ -260,7 +260,7 @@ def test_runs_of_workers_go_on_while_the_daemon_is_killed(here: Installation) ->
 
 
 @only_at_full_size
-def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes_back(here: Installation) -> None:
+def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes_back(here: WarmInstallation) -> None:
     still: list[psutil.Process] = []
 
     def stop() -> None:
@@ -287,7 +287,7 @@ def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes
 
 
 @only_at_full_size
-def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
+def test_redis_may_be_killed_with_what_waits_in_it(here: WarmInstallation) -> None:
     before = len(here.runs())
     worker = here.process("worker")
     for process in [worker, *worker.children()]:
@@ -307,7 +307,7 @@ def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
     assert_each_is_once(here)
 
 
-def test_a_run_is_stopped_within_seconds(here: Installation) -> None:
+def test_a_run_is_stopped_within_seconds(here: WarmInstallation) -> None:
     with here.standing_still():
         here.upload("beta", "stopped")
         wait_for("the run is held", here.is_held)

@@ -14,7 +14,7 @@ from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.integration.billing.books import Book, books_of_orders
-from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, line
+from invoice_pipelines_tests.integration.billing.conftest import RATES, BillingDesk, line
 from invoice_pipelines_tests.integration.billing.model import rounded, totals
 from invoice_pipelines_tests.integration.billing.ubl import as_ubl
 from invoice_pipelines_tests.support.sizes import example_count, size
@@ -47,7 +47,7 @@ ORDERS = st.lists(
 )
 
 
-def issued(desk: Desk, orders: list[dict[str, Any]]) -> list[Book]:
+def issued(desk: BillingDesk, orders: list[dict[str, Any]]) -> list[Book]:
     ids = desk.orders(orders)
     assert {item.status for item in desk.invoice(ids).values()} == {"succeeded"}
     return books_of_orders(desk, ids)
@@ -93,7 +93,7 @@ def assert_rules_of_the_standard(book: Book) -> None:
 
 @settings(max_examples=example_count(80))
 @given(orders=ORDERS)
-def test_amounts_are_those_of_an_independent_model(busy_desk: Desk, orders: list[dict[str, Any]]) -> None:
+def test_amounts_are_those_of_an_independent_model(busy_desk: BillingDesk, orders: list[dict[str, Any]]) -> None:
     for book, order in zip(issued(busy_desk, orders), orders, strict=True):
         assert_as_in_the_model(book, order)
         assert_rules_of_the_standard(book)
@@ -113,14 +113,14 @@ def test_amounts_are_those_of_an_independent_model(busy_desk: Desk, orders: list
     ],
 )
 def test_a_line_is_rounded_once_and_half_up(
-    busy_desk: Desk, quantity: str, price: str, discount: Any, amount: str
+    busy_desk: BillingDesk, quantity: str, price: str, discount: Any, amount: str
 ) -> None:
     entry = line(quantity, price, discount_percent=Decimal(discount))
     (book,) = issued(busy_desk, [{"lines": [entry]}])
     assert book.lines[0].net_amount == totals([entry], "EUR", Decimal(0)).line_amounts[0] == Decimal(amount)
 
 
-def test_vat_is_computed_on_the_sum_of_a_rate_and_never_per_line(busy_desk: Desk) -> None:
+def test_vat_is_computed_on_the_sum_of_a_rate_and_never_per_line(busy_desk: BillingDesk) -> None:
     (book,) = issued(busy_desk, [{"lines": [line(1, "0.02") for _ in range(10)]}])
     assert book.header.tax_amount == Decimal("0.04")  # ten times 0.0038 would be 0.00
 
@@ -143,7 +143,7 @@ PLAIN = st.fixed_dictionaries(
 )
 
 
-def assert_clean(book: Book, xml: bytes, desk: Desk) -> None:
+def assert_clean(book: Book, xml: bytes, desk: BillingDesk) -> None:
     """Fails for an invoice that, as an e-invoice, breaks a rule or reads otherwise than it was issued."""
     reading = read_document(xml)
     header = book.header
@@ -170,13 +170,13 @@ def assert_clean(book: Book, xml: bytes, desk: Desk) -> None:
 
 @settings(max_examples=size(2, 30))
 @given(orders=st.lists(PLAIN, min_size=12, max_size=12))
-def test_hundreds_of_issued_invoices_are_clean_e_invoices(busy_desk: Desk, orders: list[dict[str, Any]]) -> None:
+def test_hundreds_of_issued_invoices_are_clean_e_invoices(busy_desk: BillingDesk, orders: list[dict[str, Any]]) -> None:
     customer = busy_desk.customer(name="Acheteur SA", country_code="FR", vat_id="FR40303265045")
     for book in issued(busy_desk, [order | {"customer_id": customer} for order in orders]):
         assert_clean(book, as_ubl(book), busy_desk)
 
 
-def test_the_invoice_says_seller_and_buyer_as_they_were(desk: Desk) -> None:
+def test_the_invoice_says_seller_and_buyer_as_they_were(desk: BillingDesk) -> None:
     customer = desk.customer(name="Old Name", city="Berlin", vat_id="DE136695976")
     order_id: UUID = desk.order(customer_id=customer)
     desk.one(order_id)

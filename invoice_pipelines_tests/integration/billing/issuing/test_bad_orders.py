@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, text
 
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line
 from invoice_pipelines_tests.integration.billing.issuing.test_outcomes import refuse_prices_of_13
 
 
@@ -21,7 +21,7 @@ class Effort:
     lines_written: int
 
 
-def effort(desk: Desk, job_id: UUID, chunk_size: int) -> Effort:
+def effort(desk: BillingDesk, job_id: UUID, chunk_size: int) -> Effort:
     """Works through a job as `process_jobs` does."""
     attempts, written, size = 0, 0, chunk_size
     while True:
@@ -44,7 +44,7 @@ def lines_written(connection: Connection) -> int:
     ).scalar_one()
 
 
-def test_what_is_invoiced_already_costs_no_second_attempt_whatever_its_status_says(desk: Desk) -> None:
+def test_what_is_invoiced_already_costs_no_second_attempt_whatever_its_status_says(desk: BillingDesk) -> None:
     """As after a hand in the database made invoiced orders reviewed again."""
     orders = desk.many_orders(300)
     again = orders[::10]
@@ -64,7 +64,7 @@ def test_what_is_invoiced_already_costs_no_second_attempt_whatever_its_status_sa
     desk.assert_in_order()  # such an order is invoiced again
 
 
-def test_orders_that_the_database_refuses_do_not_restart_their_chunk_at_full_size(desk: Desk) -> None:
+def test_orders_that_the_database_refuses_do_not_restart_their_chunk_at_full_size(desk: BillingDesk) -> None:
     orders = desk.many_orders(400, lines=1)
     bad = orders[50::100]
     desk.rows("update billing.sales_order_line set unit_price = 13 where sales_order_id = any(:ids)", ids=bad)
@@ -82,7 +82,7 @@ def test_orders_that_the_database_refuses_do_not_restart_their_chunk_at_full_siz
     desk.assert_in_order()
 
 
-def test_an_order_that_somebody_holds_locked_fails_alone(desk: Desk) -> None:
+def test_an_order_that_somebody_holds_locked_fails_alone(desk: BillingDesk) -> None:
     """As by an open transaction in somebody's psql. The others are invoiced, and a retry gets it."""
     orders = desk.many_orders(20)
     hasty = create_app_engine(desk.url)
@@ -104,7 +104,7 @@ def test_an_order_that_somebody_holds_locked_fails_alone(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_settings_of_numbers_that_cannot_be_read_are_told_once(desk: Desk) -> None:
+def test_settings_of_numbers_that_cannot_be_read_are_told_once(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"yearly_reset": "maybe"})
     job_id = desk.ask(desk.many_orders(50))
     assert effort(desk, job_id, 50) == Effort(attempts=1, lines_written=0)
@@ -113,7 +113,7 @@ def test_settings_of_numbers_that_cannot_be_read_are_told_once(desk: Desk) -> No
     assert "maybe" in str(next(iter(outcomes)).message)
 
 
-def test_orders_over_many_scarce_items_are_written_once(desk: Desk) -> None:
+def test_orders_over_many_scarce_items_are_written_once(desk: BillingDesk) -> None:
     items = [desk.stocked(3) for _ in range(10)]
     plenty = desk.stocked(1000)
     orders = desk.orders(

@@ -17,7 +17,7 @@ from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
 from invoice_pipelines_tests.integration.billing.ledger.test_corrections import at_once
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
@@ -30,7 +30,7 @@ def side_by_side(*workers: Callable[[], InvoicingReport]) -> list[InvoicingRepor
     return reports
 
 
-def test_the_same_job_run_by_many_issues_each_invoice_once(desk: Desk) -> None:
+def test_the_same_job_run_by_many_issues_each_invoice_once(desk: BillingDesk) -> None:
     job_id = desk.ask(desk.many_orders(80))
     reports = side_by_side(*[lambda: desk.work(job_id, chunk_size=5)] * 4)
     assert sum(report.succeeded for report in reports) == 80
@@ -38,7 +38,7 @@ def test_the_same_job_run_by_many_issues_each_invoice_once(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_jobs_with_the_same_orders_in_another_order_issue_each_invoice_once(desk: Desk) -> None:
+def test_jobs_with_the_same_orders_in_another_order_issue_each_invoice_once(desk: BillingDesk) -> None:
     """And over the same scarce items."""
     items = [desk.stocked(250) for _ in range(6)]
     orders = desk.many_orders(200, items=items)
@@ -67,7 +67,7 @@ def test_jobs_with_the_same_orders_in_another_order_issue_each_invoice_once(desk
     desk.assert_in_order()
 
 
-def test_four_jobs_at_once_in_one_organization(desk: Desk) -> None:
+def test_four_jobs_at_once_in_one_organization(desk: BillingDesk) -> None:
     parts = [desk.many_orders(60) for _ in range(4)]
     jobs = [desk.ask(part) for part in parts]
     side_by_side(*(lambda job=job: desk.work(job, chunk_size=4) for job in jobs))
@@ -92,7 +92,7 @@ def test_eight_organizations_at_once(shared_database: TestDatabase) -> None:
         desk.assert_in_order()
 
 
-def test_an_operator_with_a_long_transaction_and_workers_do_not_deadlock(desk: Desk) -> None:
+def test_an_operator_with_a_long_transaction_and_workers_do_not_deadlock(desk: BillingDesk) -> None:
     """Many orders in one transaction hold the counter and the items of the first while they ask for the next."""
     items = [desk.stocked(10_000) for _ in range(3)]
     orders = desk.many_orders(150, items=items)
@@ -116,7 +116,7 @@ def test_an_operator_with_a_long_transaction_and_workers_do_not_deadlock(desk: D
     desk.assert_in_order()
 
 
-def test_two_dates_at_once_stay_in_order(desk: Desk) -> None:
+def test_two_dates_at_once_stay_in_order(desk: BillingDesk) -> None:
     """The job with the earlier date may lose its right to it in the middle: its rest is refused, and says why."""
     early = desk.ask(desk.many_orders(100), invoice_date="2026-03-01")
     late = desk.ask(desk.many_orders(20), invoice_date="2026-03-02")
@@ -126,7 +126,7 @@ def test_two_dates_at_once_stay_in_order(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_a_job_that_has_nothing_to_do_does_not_keep_the_others_waiting(desk: Desk) -> None:
+def test_a_job_that_has_nothing_to_do_does_not_keep_the_others_waiting(desk: BillingDesk) -> None:
     """As when a hand in the database moved its items."""
     stuck, fine = desk.ask(desk.many_orders(2)), desk.ask(desk.many_orders(3))
     desk.behind(f"update work.batch_item set available_at = now() + interval '1 day' where job_id = '{stuck}'")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines_tests.conftest import fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
 
 FACTOR = 2
@@ -17,7 +17,7 @@ FACTOR = 2
 ORDERS = [500, 5_000, 15_000] if AT_FULL_SIZE else [500]
 
 
-def estimate_and_truth(desk: Desk, orders: int, lines: int) -> tuple[float, float]:
+def estimate_and_truth(desk: BillingDesk, orders: int, lines: int) -> tuple[float, float]:
     ids = [str(order_id) for order_id in desk.many_orders(orders, lines)]
     with desk.scope() as connection:
         job_id, _, estimated = connection.execute(

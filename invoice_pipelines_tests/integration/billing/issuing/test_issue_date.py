@@ -11,7 +11,7 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.requests import retry_with_date
 from invoice_pipelines.work import cancel_job, create_job, job_events
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
 
 EARLIEST, LATEST = "Pacific/Pago_Pago", "Pacific/Kiritimati"
 """Zones between which it is always another day."""
@@ -45,7 +45,7 @@ def test_what_is_asked_for_before_midnight_and_issued_after_it_has_the_day_of_is
         )
 
 
-def test_orders_whose_date_is_too_early_by_now_are_retried_with_another(desk: Desk) -> None:
+def test_orders_whose_date_is_too_early_by_now_are_retried_with_another(desk: BillingDesk) -> None:
     yesterday = desk.today - timedelta(days=1)
     job_id = desk.ask(desk.many_orders(2), invoice_date=yesterday)
     desk.one(desk.order())
@@ -65,7 +65,7 @@ def test_orders_whose_date_is_too_early_by_now_are_retried_with_another(desk: De
     desk.assert_in_order()
 
 
-def test_a_retry_may_leave_the_date_to_the_day_of_issue(desk: Desk) -> None:
+def test_a_retry_may_leave_the_date_to_the_day_of_issue(desk: BillingDesk) -> None:
     job_id = desk.ask([desk.order()], invoice_date=desk.today - timedelta(days=1))
     desk.one(desk.order())
     desk.work()
@@ -75,7 +75,7 @@ def test_a_retry_may_leave_the_date_to_the_day_of_issue(desk: Desk) -> None:
     assert desk.value("select issue_date from billing.invoice where batch_job_id = :job", job=job_id) == desk.today
 
 
-def test_a_retry_with_a_date_that_is_not_possible_changes_nothing(desk: Desk) -> None:
+def test_a_retry_with_a_date_that_is_not_possible_changes_nothing(desk: BillingDesk) -> None:
     job_id = desk.ask([desk.order(status="draft")])
     desk.work()
     with desk.scope() as connection:

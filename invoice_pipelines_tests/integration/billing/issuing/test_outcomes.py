@@ -11,9 +11,9 @@ import pytest
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.work import cancel_job, retry_failed
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 
-BROKEN: dict[str, Callable[[Desk], object]] = {
+BROKEN: dict[str, Callable[[BillingDesk], object]] = {
     "NOT_AN_ID": lambda desk: "order 7",
     "NOT_FOUND": lambda desk: uuid4(),
     "WRONG_STATUS": lambda desk: desk.order(status="draft"),
@@ -36,7 +36,7 @@ BROKEN: dict[str, Callable[[Desk], object]] = {
 }
 
 
-def test_each_broken_order_fails_with_its_code_and_the_others_go_through(desk: Desk) -> None:
+def test_each_broken_order_fails_with_its_code_and_the_others_go_through(desk: BillingDesk) -> None:
     request: dict[str, str | None] = {}
     for code, make in BROKEN.items():
         request[str(make(desk))] = code
@@ -53,7 +53,7 @@ def test_each_broken_order_fails_with_its_code_and_the_others_go_through(desk: D
 
 
 @pytest.mark.parametrize("status", ["draft", "cancelled"])
-def test_only_pending_and_reviewed_orders_are_invoiced(desk: Desk, status: str) -> None:
+def test_only_pending_and_reviewed_orders_are_invoiced(desk: BillingDesk, status: str) -> None:
     outcome = desk.one(desk.order(status=status))
     assert (outcome.code, outcome.message) == (
         "WRONG_STATUS",
@@ -62,7 +62,7 @@ def test_only_pending_and_reviewed_orders_are_invoiced(desk: Desk, status: str) 
     assert desk.one(desk.order(status="pending")).status == "succeeded"
 
 
-def test_an_invoiced_order_is_skipped_and_says_its_invoice(desk: Desk) -> None:
+def test_an_invoiced_order_is_skipped_and_says_its_invoice(desk: BillingDesk) -> None:
     order_id = desk.order()
     desk.one(order_id)
     again = desk.one(order_id)
@@ -83,7 +83,7 @@ def test_a_seller_without_any_tax_id_issues_nothing(shared_database: TestDatabas
     assert desk.numbers() == []
 
 
-def refuse_prices_of_13(desk: Desk) -> None:
+def refuse_prices_of_13(desk: BillingDesk) -> None:
     """A rule of the database that the invoicing does not know, as a hand on the schema may add one."""
     desk.behind(
         """alter table billing.issued_invoice_line add constraint no_price_of_13_in_test
@@ -91,7 +91,7 @@ def refuse_prices_of_13(desk: Desk) -> None:
     )
 
 
-def test_an_order_that_the_database_refuses_fails_alone_with_a_clear_message(desk: Desk) -> None:
+def test_an_order_that_the_database_refuses_fails_alone_with_a_clear_message(desk: BillingDesk) -> None:
     refuse_prices_of_13(desk)
     try:
         good = desk.many_orders(30)
@@ -110,7 +110,7 @@ def test_an_order_that_the_database_refuses_fails_alone_with_a_clear_message(des
     desk.assert_in_order()
 
 
-def test_data_that_cannot_be_computed_fails_alone(desk: Desk) -> None:
+def test_data_that_cannot_be_computed_fails_alone(desk: BillingDesk) -> None:
     desk.behind(
         """create function public.overflow_in_test() returns trigger language plpgsql as $$
            begin
@@ -129,7 +129,7 @@ def test_data_that_cannot_be_computed_fails_alone(desk: Desk) -> None:
     assert outcomes[str(bad)].message == "The database cannot work with the data of the order (integer out of range)."
 
 
-def test_what_was_repaired_can_be_tried_again(desk: Desk) -> None:
+def test_what_was_repaired_can_be_tried_again(desk: BillingDesk) -> None:
     order_id, item = desk.order(line(rate=18)), desk.stocked(1)
     short = desk.order(line(5, item_id=item))
     job_id = desk.ask([order_id, desk.order(), short])
@@ -147,7 +147,7 @@ def test_what_was_repaired_can_be_tried_again(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_a_cancelled_job_stops_after_the_chunk(desk: Desk) -> None:
+def test_a_cancelled_job_stops_after_the_chunk(desk: BillingDesk) -> None:
     job_id = desk.ask(desk.many_orders(50))
 
     def cancel(_: object) -> None:
@@ -162,11 +162,11 @@ def test_a_cancelled_job_stops_after_the_chunk(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_a_job_without_orders_is_done_at_once(desk: Desk) -> None:
+def test_a_job_without_orders_is_done_at_once(desk: BillingDesk) -> None:
     assert desk.job(desk.ask([])).status == "completed"
 
 
-def test_the_invoice_has_the_dates_and_the_language_that_were_asked_for(desk: Desk) -> None:
+def test_the_invoice_has_the_dates_and_the_language_that_were_asked_for(desk: BillingDesk) -> None:
     french = desk.customer(language="fr")
     desk.set_settings(language="it")
     usual, own, wanted = desk.order(), desk.order(customer_id=french), desk.order(customer_id=french)
@@ -182,7 +182,7 @@ def test_the_invoice_has_the_dates_and_the_language_that_were_asked_for(desk: De
 # Without orders: customers and items.
 
 
-def invoice_customers(desk: Desk, customers: list[object], items: str) -> UUID:
+def invoice_customers(desk: BillingDesk, customers: list[object], items: str) -> UUID:
     job_id = desk.value(
         """select job_id from billing.batch_invoice_customers(
                cast(:customers as text[]), cast(:items as jsonb), creator => 'anna')""",
@@ -193,7 +193,7 @@ def invoice_customers(desk: Desk, customers: list[object], items: str) -> UUID:
     return job_id
 
 
-def test_customers_are_invoiced_without_orders(desk: Desk) -> None:
+def test_customers_are_invoiced_without_orders(desk: BillingDesk) -> None:
     item = desk.stocked(4, unit_price="2.5", tax_category="S", tax_rate=19, name="Licence")
     first, second, third, gone = (desk.customer() for _ in range(4))
     desk.rows("update billing.customer set is_active = false where id = :id", id=gone)
@@ -217,7 +217,7 @@ def test_customers_are_invoiced_without_orders(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_a_customer_that_failed_is_invoiced_by_a_retry_at_the_prices_of_then(desk: Desk) -> None:
+def test_a_customer_that_failed_is_invoiced_by_a_retry_at_the_prices_of_then(desk: BillingDesk) -> None:
     item = desk.stocked(1, unit_price=5, tax_category="S", tax_rate=19)
     job_id = invoice_customers(desk, [desk.customer()], f'[{{"inventory_item_id": "{item}", "quantity": 2}}]')
     assert desk.job(job_id).status == "failed"

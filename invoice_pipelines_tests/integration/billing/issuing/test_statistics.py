@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 CHUNK = 500
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need ne
 class Filled:
     """An organization with many orders in a database that others use as well."""
 
-    desk: Desk
+    desk: BillingDesk
     orders: list[UUID]
     scarce_orders: list[UUID]
     scarce_items: list[UUID]
@@ -76,7 +76,7 @@ def filled(request: pytest.FixtureRequest, town: tuple[TestDatabase, Filled]) ->
     return replace(filled, orders=filled.orders[first : first + 2 * CHUNK])
 
 
-def chunk(desk: Desk, job_id: UUID, allowed: dict[str, int]) -> None:
+def chunk(desk: BillingDesk, job_id: UUID, allowed: dict[str, int]) -> None:
     with desk.scope() as connection, reading_at_most(connection, allowed):
         step = connection.execute(
             text("select * from billing.issue_next(:size, :job)"), {"size": CHUNK, "job": job_id}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 
 ITEMS = 4
@@ -25,7 +25,7 @@ ORDERS = st.lists(st.lists(ENTRY, min_size=1, max_size=4), min_size=1, max_size=
     chunk_size=st.integers(1, 50),
 )
 def test_stock_is_taken_as_if_orders_came_one_by_one(
-    busy_desk: Desk, on_hand: list[Decimal], orders: list[list[Any]], chunk_size: int
+    busy_desk: BillingDesk, on_hand: list[Decimal], orders: list[list[Any]], chunk_size: int
 ) -> None:
     items = [busy_desk.stocked(quantity) for quantity in on_hand]
     ids = busy_desk.orders(
@@ -73,20 +73,20 @@ def test_an_order_that_fails_for_another_reason_leaves_the_stock_to_the_next(
     assert desk.on_hand(item) == 0
 
 
-def test_the_refusal_says_what_is_wanted_and_what_is_there(desk: Desk) -> None:
+def test_the_refusal_says_what_is_wanted_and_what_is_there(desk: BillingDesk) -> None:
     item = desk.stocked("2.5", sku="BOLT-1")
     outcome = desk.one(desk.order(line(2, item_id=item), line("0.75", item_id=item)))
     assert (outcome.code, outcome.message) == ("INSUFFICIENT_STOCK", "Item BOLT-1: 2.75 wanted, 2.5 on hand.")
     assert desk.on_hand(item) == Decimal("2.5")
 
 
-def test_items_that_track_no_stock_never_run_out(desk: Desk) -> None:
+def test_items_that_track_no_stock_never_run_out(desk: BillingDesk) -> None:
     item = desk.item()
     assert desk.one(desk.order(line(1000, item_id=item))).status == "succeeded"
     assert desk.on_hand(item) == 0
 
 
-def test_an_order_that_is_refused_frees_what_it_would_have_taken_of_other_items(desk: Desk) -> None:
+def test_an_order_that_is_refused_frees_what_it_would_have_taken_of_other_items(desk: BillingDesk) -> None:
     scarce, shared = desk.stocked(1), desk.stocked(2)
     takes, refused, gains = (
         desk.order(line(1, item_id=scarce)),
@@ -98,7 +98,7 @@ def test_an_order_that_is_refused_frees_what_it_would_have_taken_of_other_items(
     assert (desk.on_hand(scarce), desk.on_hand(shared)) == (0, 0)
 
 
-def test_an_order_that_fails_takes_no_number(desk: Desk) -> None:
+def test_an_order_that_fails_takes_no_number(desk: BillingDesk) -> None:
     item = desk.stocked(3)
     ids = [desk.order(line(quantity, item_id=item)) for quantity in (1, 5, 1, 2, 1)]
     outcomes = desk.invoice(ids)

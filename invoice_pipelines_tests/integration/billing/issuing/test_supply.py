@@ -10,18 +10,18 @@ from sqlalchemy.exc import IntegrityError
 
 from invoice_pipelines.billing import IssuedInvoice, RowsRefused, add_orders, credit_invoice, get_issued_invoice
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 
 JANUARY = {"period_start": "2026-01-01", "period_end": "2026-01-31"}
 MARCH = {"period_start": "2026-03-01", "period_end": "2026-03-31"}
 
 
 @pytest.fixture(scope="module")
-def desk(shared_database: TestDatabase) -> Desk:
+def desk(shared_database: TestDatabase) -> BillingDesk:
     return open_desk(shared_database)
 
 
-def issued(desk: Desk, *lines: Any, **order: Any) -> IssuedInvoice:
+def issued(desk: BillingDesk, *lines: Any, **order: Any) -> IssuedInvoice:
     invoice_id = desk.issue(*lines, **order)
     with desk.scope() as connection:
         return get_issued_invoice(connection, invoice_id)
@@ -40,7 +40,7 @@ def issued(desk: Desk, *lines: Any, **order: Any) -> IssuedInvoice:
     ids=["nothing", "a day", "a period", "both", "periods of all lines", "the period of a line"],
 )
 def test_every_invoice_says_when_the_supply_was_made_and_else_its_own_date(
-    desk: Desk, order: dict[str, Any], lines: list[dict[str, Any]], expected: date | None
+    desk: BillingDesk, order: dict[str, Any], lines: list[dict[str, Any]], expected: date | None
 ) -> None:
     invoice = issued(desk, *(line(**period) for period in lines), **order)
     assert invoice.delivery_date == (expected or invoice.issue_date)
@@ -50,13 +50,13 @@ def test_every_invoice_says_when_the_supply_was_made_and_else_its_own_date(
     assert [str(entry.period_end) for entry in invoice.lines] == [str(each.get("period_end")) for each in lines]
 
 
-def test_a_supply_to_come_makes_it_a_prepayment(desk: Desk) -> None:
+def test_a_supply_to_come_makes_it_a_prepayment(desk: BillingDesk) -> None:
     assert issued(desk, delivery_date=desk.today + timedelta(days=1)).is_prepayment
     to_come = {"period_start": str(desk.today), "period_end": str(desk.today + timedelta(days=30))}
     assert issued(desk, delivery_date=None, **to_come).is_prepayment
 
 
-def test_a_credit_note_is_about_the_same_supply(desk: Desk) -> None:
+def test_a_credit_note_is_about_the_same_supply(desk: BillingDesk) -> None:
     invoice = issued(desk, line(2, **JANUARY), delivery_date="2026-01-20", **JANUARY)
     with desk.scope() as connection:
         note = get_issued_invoice(connection, credit_invoice(connection, invoice.id, reason="Wrong", created_by="ben"))
@@ -65,7 +65,7 @@ def test_a_credit_note_is_about_the_same_supply(desk: Desk) -> None:
     assert (note.lines[0].period_start, note.lines[0].period_end) == (date(2026, 1, 1), date(2026, 1, 31))
 
 
-def test_an_intra_community_supply_needs_a_day_or_a_period_of_its_own(desk: Desk) -> None:
+def test_an_intra_community_supply_needs_a_day_or_a_period_of_its_own(desk: BillingDesk) -> None:
     to_france = {"customer_id": desk.customer(country_code="FR", vat_id="FR40303265045"), "delivery_date": None}
     refused = desk.one(desk.order(line(category="K", rate=0), **to_france))
     assert refused.code == "MISSING_DELIVERY_DATE"
@@ -88,7 +88,7 @@ LINE = {"description": "Support", "quantity": 1, "unit_price": "50", "tax_catego
     ],
 )
 def test_an_order_with_an_impossible_period_is_refused(
-    desk: Desk, order: dict[str, Any], field: str, reason: str
+    desk: BillingDesk, order: dict[str, Any], field: str, reason: str
 ) -> None:
     with desk.scope() as connection, pytest.raises(RowsRefused) as refused:
         add_orders(connection, [NEW | order], created_by="anna")
@@ -98,7 +98,7 @@ def test_an_order_with_an_impossible_period_is_refused(
 
 
 @pytest.mark.parametrize("table", ["sales_order", "sales_order_line"])
-def test_postgresql_refuses_impossible_periods_whoever_writes_them(desk: Desk, table: str) -> None:
+def test_postgresql_refuses_impossible_periods_whoever_writes_them(desk: BillingDesk, table: str) -> None:
     desk.order()
     for start, end in (("2026-02-01", "2026-01-31"), ("2026-02-01", None), (None, "2026-02-01")):
         with pytest.raises(IntegrityError, match=f"{table}_period"):

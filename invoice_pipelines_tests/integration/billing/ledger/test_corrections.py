@@ -20,14 +20,14 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books
-from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import RATES, BillingDesk, line, open_desk
 from invoice_pipelines_tests.integration.billing.issuing.test_amounts import assert_clean
 from invoice_pipelines_tests.integration.billing.model import rounded
 from invoice_pipelines_tests.integration.billing.ubl import as_ubl
 from invoice_pipelines_tests.support.sizes import example_count
 
 
-def credit(desk: Desk, invoice: UUID, lines: dict[int, Any] | None = None, *, stock: bool = False) -> UUID:
+def credit(desk: BillingDesk, invoice: UUID, lines: dict[int, Any] | None = None, *, stock: bool = False) -> UUID:
     return desk.value(
         """select billing.credit_invoice(:id, 'returned', 'anna', null, cast(:lines as jsonb), :stock)""",
         id=invoice,
@@ -36,7 +36,7 @@ def credit(desk: Desk, invoice: UUID, lines: dict[int, Any] | None = None, *, st
     )
 
 
-def void(desk: Desk, invoice: UUID, *, reopen: bool = False) -> None:
+def void(desk: BillingDesk, invoice: UUID, *, reopen: bool = False) -> None:
     desk.rows("select billing.void_invoice(:id, 'wrong buyer', 'anna', :reopen)", id=invoice, reopen=reopen)
 
 
@@ -48,7 +48,7 @@ def told(action: Callable[[], object]) -> str:
     return str(caught.value.orig).splitlines()[0]
 
 
-def test_a_full_credit_note_is_the_invoice_again(desk: Desk) -> None:
+def test_a_full_credit_note_is_the_invoice_again(desk: BillingDesk) -> None:
     invoice = desk.issue(line(3, "0.335"), line(2, 7, "S", 7), line(1, 5, "AE", 0), discount_percent="12.5")
     note = credit(desk, invoice)
     original, copy = books(desk, [invoice, note])
@@ -60,7 +60,7 @@ def test_a_full_credit_note_is_the_invoice_again(desk: Desk) -> None:
     assert told(lambda: credit(desk, invoice)) == "There is nothing (left) to credit on this invoice."
 
 
-def test_a_partial_credit_note_reduces_what_is_due(desk: Desk) -> None:
+def test_a_partial_credit_note_reduces_what_is_due(desk: BillingDesk) -> None:
     invoice = desk.issue(line(4, 25))
     note = credit(desk, invoice, {1: "1.5"})
     original, partial = books(desk, [invoice, note])
@@ -68,7 +68,7 @@ def test_a_partial_credit_note_reduces_what_is_due(desk: Desk) -> None:
     assert (original.header.status, original.header.amount_due) == ("partially_paid", Decimal("74.37"))
 
 
-def test_no_more_is_credited_than_there_is(desk: Desk) -> None:
+def test_no_more_is_credited_than_there_is(desk: BillingDesk) -> None:
     invoice = desk.issue(line(4, 25))
     for lines, left in (
         ({1: 5}, "4.000"),
@@ -108,7 +108,7 @@ SPLIT = st.lists(
     shares=st.lists(st.tuples(st.integers(0, 4), st.floats(0.01, 1)), max_size=12),
 )
 def test_credit_notes_that_leave_nothing_come_to_the_invoice_to_the_cent(
-    busy_desk: Desk, lines: list[Any], discount: str, currency: str, shares: list[tuple[int, float]]
+    busy_desk: BillingDesk, lines: list[Any], discount: str, currency: str, shares: list[tuple[int, float]]
 ) -> None:
     desk = busy_desk
     invoice = desk.issue(
@@ -157,7 +157,9 @@ def test_credit_notes_that_leave_nothing_come_to_the_invoice_to_the_cent(
 
 @settings(max_examples=example_count(25))
 @given(lines=SPLIT, share=st.floats(0.01, 1), discount=st.sampled_from(["0", "3", "40"]))
-def test_credit_notes_are_clean_e_invoices(busy_desk: Desk, lines: list[Any], share: float, discount: str) -> None:
+def test_credit_notes_are_clean_e_invoices(
+    busy_desk: BillingDesk, lines: list[Any], share: float, discount: str
+) -> None:
     customer = busy_desk.customer(name="Acheteur SA", country_code="FR", vat_id="FR40303265045")
     entries = [line(quantity, price, *rate[:2], discount_percent=off) for quantity, price, rate, off in lines]
     invoice = busy_desk.issue(*entries, discount_percent=discount, customer_id=customer)
@@ -170,7 +172,7 @@ def test_credit_notes_are_clean_e_invoices(busy_desk: Desk, lines: list[Any], sh
         assert_clean(book, as_ubl(book, original.header.invoice_number), busy_desk)
 
 
-def test_rounding_is_left_to_the_last_credit_note(desk: Desk) -> None:
+def test_rounding_is_left_to_the_last_credit_note(desk: BillingDesk) -> None:
     """Three times 0.335 is 1.01, and each of them 0.34."""
     invoice = desk.issue(line(3, "0.335", "Z", 0))
     notes = [credit(desk, invoice, {1: 1}) for _ in range(3)]
@@ -180,12 +182,12 @@ def test_rounding_is_left_to_the_last_credit_note(desk: Desk) -> None:
 # Payments.
 
 
-def pay(desk: Desk, invoice: UUID, amount: str) -> None:
+def pay(desk: BillingDesk, invoice: UUID, amount: str) -> None:
     with desk.scope() as connection:
         record_payment(connection, invoice, Decimal(amount), recorded_by="anna")
 
 
-def test_what_was_paid_is_neither_voided_nor_credited(desk: Desk) -> None:
+def test_what_was_paid_is_neither_voided_nor_credited(desk: BillingDesk) -> None:
     invoice = desk.issue(line(2, 50))
     pay(desk, invoice, "70.00")
     assert told(lambda: void(desk, invoice)) == (
@@ -198,7 +200,7 @@ def test_what_was_paid_is_neither_voided_nor_credited(desk: Desk) -> None:
     assert desk.value("select amount_due from billing.issued_invoice where id = :id", id=invoice) == Decimal("1.40")
 
 
-def test_a_paid_invoice_is_credited_after_the_refund(desk: Desk) -> None:
+def test_a_paid_invoice_is_credited_after_the_refund(desk: BillingDesk) -> None:
     invoice = desk.issue(line(2, 50))
     pay(desk, invoice, "119.00")
     assert "refund the payment first" in told(lambda: credit(desk, invoice, {1: 1}))
@@ -211,7 +213,7 @@ def test_a_paid_invoice_is_credited_after_the_refund(desk: Desk) -> None:
 # Stock and orders.
 
 
-def test_a_void_puts_stock_back_once_and_opens_the_order_if_asked(desk: Desk) -> None:
+def test_a_void_puts_stock_back_once_and_opens_the_order_if_asked(desk: BillingDesk) -> None:
     item = desk.stocked(10)
     order_id = desk.order(line(4, item_id=item), line(3, item_id=item))
     desk.one(order_id)
@@ -227,14 +229,14 @@ def test_a_void_puts_stock_back_once_and_opens_the_order_if_asked(desk: Desk) ->
     desk.assert_in_order()
 
 
-def test_an_order_whose_invoice_is_void_is_not_invoiced_again_unless_asked(desk: Desk) -> None:
+def test_an_order_whose_invoice_is_void_is_not_invoiced_again_unless_asked(desk: BillingDesk) -> None:
     order_id = desk.order()
     desk.one(order_id)
     void(desk, desk.invoice_of(order_id))
     assert desk.one(order_id).code == "WRONG_STATUS"
 
 
-def test_a_credit_note_puts_back_what_it_credits_if_asked(desk: Desk) -> None:
+def test_a_credit_note_puts_back_what_it_credits_if_asked(desk: BillingDesk) -> None:
     item = desk.stocked(10)
     invoice = desk.issue(line(4, item_id=item), line(2, 1))
     credit(desk, invoice, {1: 1})
@@ -245,7 +247,7 @@ def test_a_credit_note_puts_back_what_it_credits_if_asked(desk: Desk) -> None:
     assert desk.on_hand(item) == 9
 
 
-def test_a_credited_invoice_is_not_voided_even_where_the_credit_was_nothing(desk: Desk) -> None:
+def test_a_credited_invoice_is_not_voided_even_where_the_credit_was_nothing(desk: BillingDesk) -> None:
     """Or its stock would go back twice."""
     item = desk.stocked(10)
     invoice = desk.issue(line(4, 0, item_id=item))
@@ -255,7 +257,9 @@ def test_a_credited_invoice_is_not_voided_even_where_the_credit_was_nothing(desk
 
 
 @pytest.mark.parametrize("action", [void, credit])
-def test_another_organizations_invoice_is_unknown(desk: Desk, shared_database: TestDatabase, action: Any) -> None:
+def test_another_organizations_invoice_is_unknown(
+    desk: BillingDesk, shared_database: TestDatabase, action: Any
+) -> None:
     other = open_desk(shared_database)
     foreign = other.issue()
     for unknown in (foreign, uuid4()):
@@ -265,7 +269,7 @@ def test_another_organizations_invoice_is_unknown(desk: Desk, shared_database: T
     assert other.value("select status from billing.invoice") == "issued"
 
 
-def test_corrections_need_a_reason_and_a_sensible_date(desk: Desk) -> None:
+def test_corrections_need_a_reason_and_a_sensible_date(desk: BillingDesk) -> None:
     invoice = desk.issue()
     for reason in ("", "  ", None):
         for function in ("void_invoice", "credit_invoice"):
@@ -308,7 +312,7 @@ def at_once(*actions: Callable[[], object]) -> list[str | None]:
     return outcomes
 
 
-def test_of_two_corrections_at_once_one_wins(desk: Desk) -> None:
+def test_of_two_corrections_at_once_one_wins(desk: BillingDesk) -> None:
     item = desk.stocked(1000)
     for _ in range(8):
         before = desk.on_hand(item)
@@ -325,7 +329,7 @@ def test_of_two_corrections_at_once_one_wins(desk: Desk) -> None:
     assert desk.numbers("credit_note") == list(range(1, len(desk.numbers("credit_note")) + 1))
 
 
-def test_corrections_and_jobs_over_the_same_orders_and_items_never_deadlock(desk: Desk) -> None:
+def test_corrections_and_jobs_over_the_same_orders_and_items_never_deadlock(desk: BillingDesk) -> None:
     items = [desk.stocked(100_000) for _ in range(5)]
     orders = desk.many_orders(40, items=items)
     desk.invoice(orders)
@@ -350,13 +354,13 @@ def test_corrections_and_jobs_over_the_same_orders_and_items_never_deadlock(desk
         assert desk.on_hand(item_id) == 100_000 - quantity
 
 
-def test_an_amount_is_credited_as_a_line_would_be_invoiced(desk: Desk) -> None:
+def test_an_amount_is_credited_as_a_line_would_be_invoiced(desk: BillingDesk) -> None:
     invoice = desk.issue(line(10, "1.005", discount_percent="7.5"))
     (note,) = books(desk, [credit(desk, invoice, {1: 3})])
     assert note.lines[0].net_amount == rounded(Decimal("3") * Decimal("1.005") * Decimal("0.925"), "EUR")
 
 
-def test_refusals_have_codes_by_which_programs_know_them(desk: Desk) -> None:
+def test_refusals_have_codes_by_which_programs_know_them(desk: BillingDesk) -> None:
     void, paid, credited = (desk.issue() for _ in range(3))
     with desk.scope() as connection:
         void_invoice(connection, void, reason="x", voided_by="anna")

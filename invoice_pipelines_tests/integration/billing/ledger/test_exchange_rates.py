@@ -20,11 +20,11 @@ from invoice_pipelines.billing.exchange_rates import (
     remove_exchange_rate,
 )
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, Item, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, Item, line, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 
 
-def open_house(database: TestDatabase, **registered: Any) -> Desk:
+def open_house(database: TestDatabase, **registered: Any) -> BillingDesk:
     """An organization that knows no exchange rate yet."""
     desk = open_desk(database, **registered)
     desk.rows("delete from billing.exchange_rate")
@@ -32,16 +32,16 @@ def open_house(database: TestDatabase, **registered: Any) -> Desk:
 
 
 @pytest.fixture
-def house(shared_database: TestDatabase) -> Desk:
+def house(shared_database: TestDatabase) -> BillingDesk:
     return open_house(shared_database)
 
 
 @pytest.fixture(scope="module")
-def busy_house(shared_database: TestDatabase) -> Desk:
+def busy_house(shared_database: TestDatabase) -> BillingDesk:
     return open_house(shared_database)
 
 
-def learn(desk: Desk, *rates: tuple[str, str, str, str], source: str = "ECB") -> AddedRates:
+def learn(desk: BillingDesk, *rates: tuple[str, str, str, str], source: str = "ECB") -> AddedRates:
     """Adds rates: base, currency, day, rate."""
     names = ("base_currency", "currency", "rate_date", "rate")
     with desk.scope() as connection:
@@ -49,13 +49,13 @@ def learn(desk: Desk, *rates: tuple[str, str, str, str], source: str = "ECB") ->
         return add_exchange_rates(connection, rows, created_by="anna")
 
 
-def issued(desk: Desk, *lines: Any, **order: Any) -> IssuedInvoice:
+def issued(desk: BillingDesk, *lines: Any, **order: Any) -> IssuedInvoice:
     invoice_id = desk.issue(*lines, **order)
     with desk.scope() as connection:
         return get_issued_invoice(connection, invoice_id)
 
 
-def test_vat_is_stated_in_the_currency_of_the_seller_at_the_rate_of_the_supply(house: Desk) -> None:
+def test_vat_is_stated_in_the_currency_of_the_seller_at_the_rate_of_the_supply(house: BillingDesk) -> None:
     learn(
         house,
         ("EUR", "USD", "2026-02-25", "1.1"),
@@ -75,7 +75,7 @@ def test_vat_is_stated_in_the_currency_of_the_seller_at_the_rate_of_the_supply(h
         assert get_issued_invoice(connection, invoice.id) == invoice
 
 
-def test_an_invoice_in_the_sellers_currency_has_no_rate(house: Desk) -> None:
+def test_an_invoice_in_the_sellers_currency_has_no_rate(house: BillingDesk) -> None:
     learn(house, ("EUR", "USD", "2026-01-02", "1.1"))
     invoice = issued(house)
     assert {
@@ -88,13 +88,13 @@ def test_an_invoice_in_the_sellers_currency_has_no_rate(house: Desk) -> None:
     } == {None}
 
 
-def refused(desk: Desk, **order: Any) -> Item:
+def refused(desk: BillingDesk, **order: Any) -> Item:
     item = desk.one(desk.order(**({"currency": "USD"} | order)))
     assert (item.status, item.code) == ("failed", "MISSING_EXCHANGE_RATE"), item
     return item
 
 
-def test_without_a_rate_there_is_no_lawful_invoice_until_one_is_imported(house: Desk) -> None:
+def test_without_a_rate_there_is_no_lawful_invoice_until_one_is_imported(house: BillingDesk) -> None:
     order = house.order(currency="USD", delivery_date="2026-03-01")
     item = house.one(order)
     assert item.code == "MISSING_EXCHANGE_RATE"
@@ -105,7 +105,7 @@ def test_without_a_rate_there_is_no_lawful_invoice_until_one_is_imported(house: 
     assert house.one(order).status == "succeeded"
 
 
-def test_a_rate_is_not_too_old_and_not_of_a_later_day(house: Desk) -> None:
+def test_a_rate_is_not_too_old_and_not_of_a_later_day(house: BillingDesk) -> None:
     learn(house, ("EUR", "USD", "2026-02-20", "1.1"), ("EUR", "USD", "2026-03-02", "1.2"))
     refused(house, delivery_date="2026-02-28")
     assert issued(house, currency="USD", delivery_date="2026-02-27").exchange_rate == Decimal("1.1")
@@ -113,14 +113,14 @@ def test_a_rate_is_not_too_old_and_not_of_a_later_day(house: Desk) -> None:
     assert issued(house, currency="USD", delivery_date="2026-02-28").exchange_rate == Decimal("1.1")
 
 
-def test_a_supply_to_come_is_converted_at_the_issue_date(house: Desk) -> None:
+def test_a_supply_to_come_is_converted_at_the_issue_date(house: BillingDesk) -> None:
     today = house.today
     learn(house, ("EUR", "USD", str(today), "1.5"), ("EUR", "USD", str(today + timedelta(days=3)), "1.6"))
     invoice = issued(house, currency="USD", delivery_date=today + timedelta(days=3))
     assert invoice.exchange_rate_date == today
 
 
-def test_without_vat_a_rate_is_kept_if_known_and_not_needed(house: Desk) -> None:
+def test_without_vat_a_rate_is_kept_if_known_and_not_needed(house: BillingDesk) -> None:
     assert issued(house, line(category="G", rate=0), currency="USD").tax_currency is None
     learn(house, ("EUR", "USD", "2026-01-02", "1.1"))
     invoice = issued(house, line(category="G", rate=0), currency="USD")
@@ -142,7 +142,7 @@ def test_without_vat_a_rate_is_kept_if_known_and_not_needed(house: Desk) -> None
     ],
     ids=["the other way round", "the newest", "as the ECB has it"],
 )  # fmt: skip
-def test_a_rate_serves_both_ways(house: Desk, rates: list[Any], amount: str, kept: tuple[str, str, str]) -> None:
+def test_a_rate_serves_both_ways(house: BillingDesk, rates: list[Any], amount: str, kept: tuple[str, str, str]) -> None:
     learn(house, *rates)
     invoice = issued(house, line(1, 1000), currency="USD")
     assert invoice.tax_amount_in_tax_currency == Decimal(amount)
@@ -183,7 +183,7 @@ def test_vat_is_stated_in_the_currency_of_the_country_where_it_is_due(shared_dat
     assert issued(american, currency="USD").tax_currency is None
 
 
-def test_one_foreign_order_without_a_rate_stops_no_other_and_takes_no_stock(house: Desk) -> None:
+def test_one_foreign_order_without_a_rate_stops_no_other_and_takes_no_stock(house: BillingDesk) -> None:
     learn(house, ("EUR", "JPY", "2026-01-02", "160"))
     bolt = house.stocked(2)
     orders = [
@@ -210,7 +210,7 @@ def test_one_foreign_order_without_a_rate_stops_no_other_and_takes_no_stock(hous
     divides=st.booleans(),
 )
 def test_conversion_rounds_once_to_the_digits_of_the_currency(
-    busy_house: Desk, amount: Decimal, rate: Decimal, currency: str, divides: bool
+    busy_house: BillingDesk, amount: Decimal, rate: Decimal, currency: str, divides: bool
 ) -> None:
     found = busy_house.value(
         "select billing.converted(:amount, :rate, :base, :to)",
@@ -277,7 +277,7 @@ def test_other_files_are_refused_with_the_place(content: bytes, said: str) -> No
         list(read_ecb_file(content))
 
 
-def test_rates_are_added_once_changed_and_removed(house: Desk) -> None:
+def test_rates_are_added_once_changed_and_removed(house: BillingDesk) -> None:
     assert learn(house, ("EUR", "USD", "2026-02-27", "1.0823"), ("EUR", "JPY", "2026-02-27", "160")) == AddedRates(2, 0)
     assert learn(house, ("EUR", "USD", "2026-02-27", "1.0823"), ("EUR", "JPY", "2026-02-27", "161")) == AddedRates(0, 1)
     with house.scope() as connection:
@@ -296,7 +296,7 @@ def test_rates_are_added_once_changed_and_removed(house: Desk) -> None:
         NewExchangeRate(base_currency="EUR", currency="EUR", rate_date=date(2026, 2, 27), rate=Decimal(1), source="me")
 
 
-def test_an_invoices_rate_cannot_be_half_known(house: Desk) -> None:
+def test_an_invoices_rate_cannot_be_half_known(house: BillingDesk) -> None:
     invoice = issued(house)
     with house.superuser.begin() as connection:
         connection.execute(text("set local session_replication_role = replica"))

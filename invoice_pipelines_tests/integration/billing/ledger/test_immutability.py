@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.billing.payments import record_payment
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line
 
 TABLES = (
     "invoice",
@@ -28,7 +28,7 @@ ROLES = ["invoice_pipelines_owner", "postgres"]  # of the application, test_host
 
 
 @pytest.fixture(scope="module")
-def issued_desk(busy_desk: Desk) -> Desk:
+def issued_desk(busy_desk: BillingDesk) -> BillingDesk:
     """A desk with a row in each of these tables."""
     busy_desk.issue(line(2, 5), line(1, 3, "AE", 0))
     busy_desk.rows("select billing.credit_invoice(:id, 'damaged')", id=busy_desk.issue())
@@ -39,7 +39,7 @@ def issued_desk(busy_desk: Desk) -> Desk:
 
 
 @contextmanager
-def acting_as(desk: Desk, role: str) -> Iterator[Connection]:
+def acting_as(desk: BillingDesk, role: str) -> Iterator[Connection]:
     """A role in the scope of this organization; what it does is taken back."""
     with desk.superuser.connect() as connection:
         if role == "invoice_pipelines_owner":  # row-level security hides all rows from it, so it would change none
@@ -58,7 +58,7 @@ def refused(connection: Connection, statement: str, *, told: str = "never change
     assert re.search(f"{told}|permission denied", found), statement
 
 
-def columns_of(desk: Desk, table: str) -> dict[str, str]:
+def columns_of(desk: BillingDesk, table: str) -> dict[str, str]:
     """Names and types."""
     return {
         row[0]: row[1]
@@ -71,7 +71,9 @@ def columns_of(desk: Desk, table: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_column_of_every_row_is_as_it_was_issued_and_nothing_is_added(issued_desk: Desk, role: str) -> None:
+def test_every_column_of_every_row_is_as_it_was_issued_and_nothing_is_added(
+    issued_desk: BillingDesk, role: str
+) -> None:
     other = {"issued_invoice_line": ("line_number", "line_number + 100"), "issued_invoice_tax": ("tax_category", "'Z'")}
     with acting_as(issued_desk, role) as connection:
         for table in TABLES:
@@ -103,7 +105,7 @@ def test_every_column_of_every_row_is_as_it_was_issued_and_nothing_is_added(issu
                 )
 
 
-def alter(desk: Desk, settled: str) -> None:
+def alter(desk: BillingDesk, settled: str) -> None:
     """Changes invoices as the superuser, whom constraints and triggers bind as well."""
     desk.behind(f"update billing.invoice set {settled} and organization_id = '{{organization}}'")
 
@@ -122,13 +124,13 @@ def alter(desk: Desk, settled: str) -> None:
         "status = 'draft'",
     ],
 )
-def test_a_status_follows_from_what_was_paid_and_credited(desk: Desk, change: str) -> None:
+def test_a_status_follows_from_what_was_paid_and_credited(desk: BillingDesk, change: str) -> None:
     desk.issue()
     with pytest.raises(DBAPIError, match="violates check constraint"):
         alter(desk, f"{change} where true")
 
 
-def test_payments_are_the_one_thing_that_changes(desk: Desk) -> None:
+def test_payments_are_the_one_thing_that_changes(desk: BillingDesk) -> None:
     desk.issue()
     alter(desk, "amount_paid = 5, status = 'partially_paid' where true")
     assert str(desk.value("select amount_due from billing.issued_invoice")) == "6.90"
@@ -137,7 +139,7 @@ def test_payments_are_the_one_thing_that_changes(desk: Desk) -> None:
     alter(desk, "amount_paid = 0, status = 'issued' where true")  # a payment that came back
 
 
-def test_what_was_paid_or_credited_is_not_voided_by_one_statement(desk: Desk) -> None:
+def test_what_was_paid_or_credited_is_not_voided_by_one_statement(desk: BillingDesk) -> None:
     paid, credited = desk.issue(), desk.issue()
     alter(desk, f"amount_paid = gross_amount, status = 'paid' where id = '{paid}'")
     desk.rows("""select billing.credit_invoice(:id, 'damaged', quantities => '{"1": 0.5}')""", id=credited)
@@ -152,7 +154,7 @@ def test_what_was_paid_or_credited_is_not_voided_by_one_statement(desk: Desk) ->
         alter(desk, f"status = 'issued', amount_credited = 0 where id = '{credited}'")
 
 
-def test_a_void_invoice_stays_void(desk: Desk) -> None:
+def test_a_void_invoice_stays_void(desk: BillingDesk) -> None:
     invoice = desk.issue()
     desk.rows("select billing.void_invoice(:id, 'wrong buyer')", id=invoice)
     for change in ("status = 'issued', void_reason = null, voided_at = null", "void_reason = 'another'"):
@@ -160,7 +162,7 @@ def test_a_void_invoice_stays_void(desk: Desk) -> None:
             alter(desk, f"{change} where true")
 
 
-def test_the_audit_trail_says_who_did_what_and_why(desk: Desk) -> None:
+def test_the_audit_trail_says_who_did_what_and_why(desk: BillingDesk) -> None:
     order_id = desk.order()
     desk.one(order_id)
     voided, credited = desk.invoice_of(order_id), desk.issue()

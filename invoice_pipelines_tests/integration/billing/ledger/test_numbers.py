@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line
 
 
-def written(desk: Desk, *order_ids: UUID) -> list[str]:
+def written(desk: BillingDesk, *order_ids: UUID) -> list[str]:
     found = {
         row.sales_order_id: row.invoice_number
         for row in desk.rows("select sales_order_id, invoice_number from billing.issued_invoice where status <> 'void'")
@@ -19,7 +19,7 @@ def written(desk: Desk, *order_ids: UUID) -> list[str]:
     return [found[order_id] for order_id in order_ids]
 
 
-def test_numbers_follow_the_request_over_chunks_and_failures(desk: Desk) -> None:
+def test_numbers_follow_the_request_over_chunks_and_failures(desk: BillingDesk) -> None:
     good, bad = desk.many_orders(30), [desk.order(line(-1)) for _ in range(5)]
     request: list[object] = [*good]
     for place, order_id in zip((0, 3, 4, 17, 35), bad, strict=True):
@@ -42,14 +42,14 @@ def test_numbers_follow_the_request_over_chunks_and_failures(desk: Desk) -> None
         ("{number:012}", date(2026, 3, 5), "000000000001", "000000000003"),
     ],
 )
-def test_a_number_is_written_by_the_pattern(desk: Desk, pattern: str, day: date, first: str, third: str) -> None:
+def test_a_number_is_written_by_the_pattern(desk: BillingDesk, pattern: str, day: date, first: str, third: str) -> None:
     desk.set_settings(invoice_number={"pattern": pattern, "yearly_reset": True})
     orders = desk.many_orders(3)
     desk.invoice(orders, invoice_date=day)
     assert written(desk, *orders)[::2] == [first, third]
 
 
-def test_numbers_outgrow_their_padding(desk: Desk) -> None:
+def test_numbers_outgrow_their_padding(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"pattern": "R{number:02}", "yearly_reset": False})
     orders = desk.many_orders(101)
     desk.invoice(orders, chunk_size=40)
@@ -57,7 +57,7 @@ def test_numbers_outgrow_their_padding(desk: Desk) -> None:
     assert written(desk, *orders)[98:] == ["R99", "R100", "R101"]
 
 
-def test_numbers_start_again_with_the_year(desk: Desk) -> None:
+def test_numbers_start_again_with_the_year(desk: BillingDesk) -> None:
     old, new, late = desk.many_orders(2), desk.many_orders(2), desk.many_orders(1)
     desk.invoice(old, invoice_date=date(2025, 12, 31))
     desk.invoice(new, invoice_date=date(2026, 1, 1))
@@ -72,7 +72,7 @@ def test_numbers_start_again_with_the_year(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_numbers_go_on_over_the_year_without_a_reset(desk: Desk) -> None:
+def test_numbers_go_on_over_the_year_without_a_reset(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"pattern": "INV-{year}-{number:06}", "yearly_reset": False})
     first, second = desk.many_orders(2)
     desk.invoice([first], invoice_date=date(2025, 12, 31))
@@ -80,7 +80,7 @@ def test_numbers_go_on_over_the_year_without_a_reset(desk: Desk) -> None:
     assert written(desk, first, second) == ["INV-2025-000001", "INV-2026-000002"]
 
 
-def test_an_earlier_date_than_the_last_is_refused(desk: Desk) -> None:
+def test_an_earlier_date_than_the_last_is_refused(desk: BillingDesk) -> None:
     first, early, same = desk.many_orders(3)
     desk.invoice([first], invoice_date=date(2026, 5, 10))
     refused = desk.one(early, invoice_date=date(2026, 5, 9))
@@ -91,7 +91,7 @@ def test_an_earlier_date_than_the_last_is_refused(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_a_void_invoice_keeps_its_number(desk: Desk) -> None:
+def test_a_void_invoice_keeps_its_number(desk: BillingDesk) -> None:
     first, second, third = desk.many_orders(3)
     desk.invoice([first, second])
     desk.rows("select billing.void_invoice(:id, 'wrong buyer')", id=desk.invoice_of(first))
@@ -100,7 +100,7 @@ def test_a_void_invoice_keeps_its_number(desk: Desk) -> None:
     assert desk.value("select invoice_number from billing.issued_invoice where status = 'void'").endswith("000001")
 
 
-def test_credit_notes_have_a_series_of_their_own(desk: Desk) -> None:
+def test_credit_notes_have_a_series_of_their_own(desk: BillingDesk) -> None:
     first, second = desk.issue(), desk.issue()
     for invoice in (second, first):
         desk.rows("select billing.credit_invoice(:id, 'returned')", id=invoice)
@@ -111,7 +111,7 @@ def test_credit_notes_have_a_series_of_their_own(desk: Desk) -> None:
     assert [row[0] for row in found] == [f"CN-{desk.today:%Y}-00000{n}" for n in (1, 2)]
 
 
-def test_a_number_that_was_given_before_is_refused_and_nothing_is_lost(desk: Desk) -> None:
+def test_a_number_that_was_given_before_is_refused_and_nothing_is_lost(desk: BillingDesk) -> None:
     """A reset each year and a pattern without the year; or a change of the setting."""
     desk.set_settings(invoice_number={"pattern": "R-{number:04}", "yearly_reset": True})
     first, second = desk.many_orders(1), desk.many_orders(12)
@@ -124,7 +124,7 @@ def test_a_number_that_was_given_before_is_refused_and_nothing_is_lost(desk: Des
     desk.assert_in_order()
 
 
-def test_numbers_that_meet_earlier_ones_half_way_are_refused_from_there(desk: Desk) -> None:
+def test_numbers_that_meet_earlier_ones_half_way_are_refused_from_there(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"pattern": "{number}0", "yearly_reset": True})
     desk.invoice(desk.many_orders(1))  # "10"
     desk.set_settings(invoice_number={"pattern": "{number}", "yearly_reset": False})
@@ -133,12 +133,12 @@ def test_numbers_that_meet_earlier_ones_half_way_are_refused_from_there(desk: De
     assert desk.numbers(period="") == list(range(1, 10))
 
 
-def test_a_pattern_without_a_number_is_refused(desk: Desk) -> None:
+def test_a_pattern_without_a_number_is_refused(desk: BillingDesk) -> None:
     desk.set_settings(invoice_number={"pattern": "INV-{year}", "yearly_reset": True})
     assert desk.one(desk.order()).code == "NUMBER_PATTERN"
 
 
-def test_numbers_cannot_be_given_but_in_a_row(desk: Desk) -> None:
+def test_numbers_cannot_be_given_but_in_a_row(desk: BillingDesk) -> None:
     invoice = desk.issue()
     for number in (3, 7):
         with pytest.raises(DBAPIError, match=r"without a gap|duplicate key"):
@@ -149,7 +149,7 @@ def test_numbers_cannot_be_given_but_in_a_row(desk: Desk) -> None:
             )
 
 
-def test_the_date_is_that_of_the_organization_and_may_not_lie_far_ahead(desk: Desk) -> None:
+def test_the_date_is_that_of_the_organization_and_may_not_lie_far_ahead(desk: BillingDesk) -> None:
     order_id = desk.order()
     with pytest.raises(DBAPIError, match="31 days"):
         desk.ask([order_id], invoice_date=desk.today + timedelta(days=32))

@@ -34,7 +34,7 @@ from invoice_pipelines.billing.payments import (
 )
 from invoice_pipelines.billing.promises import PROMISES
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 
 DAY = date(2026, 3, 2)
@@ -60,29 +60,29 @@ def payment(allocations: Mapping[UUID, Any], external_id: str = "P1", **more: An
     return Payment(**(values | more))
 
 
-def book(desk: Desk, *payments: Payment) -> Settled:
+def book(desk: BillingDesk, *payments: Payment) -> Settled:
     with desk.scope() as connection:
         return settle(connection, payments, recorded_by="anna")
 
 
-def state(desk: Desk, invoice: UUID) -> tuple[str, Decimal, Decimal]:
+def state(desk: BillingDesk, invoice: UUID) -> tuple[str, Decimal, Decimal]:
     """Status, paid and due."""
     return tuple(desk.rows("select status, amount_paid, amount_due from billing.invoice where id = :id", id=invoice)[0])
 
 
-def sale(desk: Desk) -> UUID:
+def sale(desk: BillingDesk) -> UUID:
     """An invoice over 119."""
     return desk.issue(line(1, 100))
 
 
-def sales(desk: Desk, count: int) -> list[UUID]:
+def sales(desk: BillingDesk, count: int) -> list[UUID]:
     """So many of them, issued at once."""
     orders = desk.orders([{"lines": [line(1, 100)]}] * count)
     desk.invoice(orders)
     return [desk.invoice_of(order) for order in orders]
 
 
-def test_an_invoice_is_partially_paid_then_paid(desk: Desk) -> None:
+def test_an_invoice_is_partially_paid_then_paid(desk: BillingDesk) -> None:
     invoice = sale(desk)
     book(desk, payment({invoice: 40}))
     assert state(desk, invoice) == ("partially_paid", 40, 79)
@@ -98,7 +98,7 @@ def test_an_invoice_is_partially_paid_then_paid(desk: Desk) -> None:
     assert sorted(detail["payment_ids"]) == sorted(payments)
 
 
-def test_the_same_payment_again_changes_nothing(desk: Desk) -> None:
+def test_the_same_payment_again_changes_nothing(desk: BillingDesk) -> None:
     invoice = sale(desk)
     book(desk, payment({invoice: "119.00"}))
     counts = "select (select count(*) from billing.payment_event), (select count(*) from billing.invoice_event)"
@@ -110,7 +110,7 @@ def test_the_same_payment_again_changes_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("status", [PaymentStatus.VOID, PaymentStatus.DELETED])
 def test_a_payment_that_is_taken_back_reopens_the_invoice_and_stays_in_the_history(
-    desk: Desk, status: PaymentStatus
+    desk: BillingDesk, status: PaymentStatus
 ) -> None:
     invoice = sale(desk)
     paid = payment({invoice: 119})
@@ -125,13 +125,13 @@ def test_a_payment_that_is_taken_back_reopens_the_invoice_and_stays_in_the_histo
     assert book(desk, paid) == Settled(changed=1, invoices_paid=1)
 
 
-def test_a_payment_that_was_never_recorded_is_not_taken_back(desk: Desk) -> None:
+def test_a_payment_that_was_never_recorded_is_not_taken_back(desk: BillingDesk) -> None:
     invoice = sale(desk)
     assert book(desk, payment({invoice: 119}, status=PaymentStatus.DELETED)) == Settled(unchanged=1)
     assert desk.rows("select id from billing.payment") == []
 
 
-def test_a_payment_that_is_lowered_moved_or_unapplied_takes_its_amount_along(desk: Desk) -> None:
+def test_a_payment_that_is_lowered_moved_or_unapplied_takes_its_amount_along(desk: BillingDesk) -> None:
     first, second = sale(desk), sale(desk)
     paid = payment({first: 119})
     book(desk, paid)
@@ -148,7 +148,7 @@ def test_a_payment_that_is_lowered_moved_or_unapplied_takes_its_amount_along(des
     assert desk.value("select count(*) from billing.payment_event") == 4
 
 
-def test_what_is_paid_too_much_does_not_count_and_stays_visible(desk: Desk) -> None:
+def test_what_is_paid_too_much_does_not_count_and_stays_visible(desk: BillingDesk) -> None:
     invoice = sale(desk)
     settled = book(desk, payment({invoice: 150}))
     assert [(a.invoice_id, a.code) for a in settled.anomalies] == [(invoice, AnomalyCode.OVERPAID)]
@@ -158,7 +158,7 @@ def test_what_is_paid_too_much_does_not_count_and_stays_visible(desk: Desk) -> N
     assert (found.allocated, found.applied) == (150, 119)
 
 
-def test_when_an_earlier_payment_goes_what_was_too_much_counts(desk: Desk) -> None:
+def test_when_an_earlier_payment_goes_what_was_too_much_counts(desk: BillingDesk) -> None:
     invoice = sale(desk)
     first = payment({invoice: 100})
     book(desk, first, payment({invoice: 119}, "P2"))
@@ -177,7 +177,7 @@ def test_when_an_earlier_payment_goes_what_was_too_much_counts(desk: Desk) -> No
     assert (event.before["applied"], event.after["applied"]) == ({str(invoice): 19}, {str(invoice): 119})
 
 
-def test_a_credit_note_leaves_less_to_be_paid(desk: Desk) -> None:
+def test_a_credit_note_leaves_less_to_be_paid(desk: BillingDesk) -> None:
     invoice = desk.issue(line(2, 50))
     with desk.scope() as connection:
         credit_invoice(connection, invoice, reason="damaged", created_by="anna", quantities={1: Decimal(1)})
@@ -187,7 +187,7 @@ def test_a_credit_note_leaves_less_to_be_paid(desk: Desk) -> None:
     assert state(desk, invoice) == ("partially_paid", 1, Decimal("58.5"))
 
 
-def test_void_invoices_credit_notes_and_other_currencies_take_nothing(desk: Desk) -> None:
+def test_void_invoices_credit_notes_and_other_currencies_take_nothing(desk: BillingDesk) -> None:
     void, credited, other = sales(desk, 3)
     with desk.scope() as connection:
         void_invoice(connection, void, reason="wrong", voided_by="anna")
@@ -208,7 +208,7 @@ def test_void_invoices_credit_notes_and_other_currencies_take_nothing(desk: Desk
     assert state(desk, other) == ("issued", 0, 119)
 
 
-def test_an_unknown_invoice_is_refused(desk: Desk, shared_database: TestDatabase) -> None:
+def test_an_unknown_invoice_is_refused(desk: BillingDesk, shared_database: TestDatabase) -> None:
     other = open_desk(shared_database)
     for unknown in (uuid4(), sale(other)):
         with pytest.raises(BillingError, match=f"no issued invoice {unknown}"):
@@ -216,7 +216,9 @@ def test_an_unknown_invoice_is_refused(desk: Desk, shared_database: TestDatabase
     assert desk.rows("select * from billing.payment") == []
 
 
-def test_the_same_external_id_in_two_organizations_is_two_payments(desk: Desk, shared_database: TestDatabase) -> None:
+def test_the_same_external_id_in_two_organizations_is_two_payments(
+    desk: BillingDesk, shared_database: TestDatabase
+) -> None:
     other = open_desk(shared_database)
     ours, theirs = sale(desk), sale(other)
     book(desk, payment({ours: 119}))
@@ -224,14 +226,14 @@ def test_the_same_external_id_in_two_organizations_is_two_payments(desk: Desk, s
     assert (state(desk, ours)[1], state(other, theirs)[1]) == (119, 100)
 
 
-def test_a_refund_is_recorded_for_the_customer_and_pays_nothing(desk: Desk) -> None:
+def test_a_refund_is_recorded_for_the_customer_and_pays_nothing(desk: BillingDesk) -> None:
     refund = payment({}, kind=PaymentKind.REFUND, amount=Decimal(20), customer_id=desk.customer())
     assert book(desk, refund).recorded == 1
     with pytest.raises(ValueError, match="a refund has no allocations"):
         book(desk, replace(refund, allocations={sale(desk): Decimal(1)}))
 
 
-def test_what_a_person_records_is_checked(desk: Desk) -> None:
+def test_what_a_person_records_is_checked(desk: BillingDesk) -> None:
     invoice = sale(desk)
     with desk.scope() as connection:
         for amount in ("0", "-1", "1.001", "NaN", "Infinity"):
@@ -245,7 +247,7 @@ def test_what_a_person_records_is_checked(desk: Desk) -> None:
             record_payment(connection, uuid4(), Decimal(1), recorded_by="anna")
 
 
-def test_what_a_person_recorded_can_be_taken_back(desk: Desk) -> None:
+def test_what_a_person_recorded_can_be_taken_back(desk: BillingDesk) -> None:
     invoice = sale(desk)
     with desk.scope() as connection:
         recorded = record_payment(connection, invoice, Decimal(119), recorded_by="anna", reference="statement 3")
@@ -265,7 +267,7 @@ def test_what_a_person_recorded_can_be_taken_back(desk: Desk) -> None:
     assert [tuple(row) for row in actions] == [("recorded", "anna"), ("voided", "ben"), ("recorded", "anna")]
 
 
-def test_an_open_invoice_is_overdue_from_the_day_after_its_due_date(desk: Desk) -> None:
+def test_an_open_invoice_is_overdue_from_the_day_after_its_due_date(desk: BillingDesk) -> None:
     for days_ago, expected in ((15, "overdue"), (14, "issued"), (13, "issued")):
         order = desk.order(line(1, 100))
         desk.one(order, invoice_date=desk.today - timedelta(days=days_ago), due_days=14)
@@ -283,7 +285,7 @@ def test_an_open_invoice_is_overdue_from_the_day_after_its_due_date(desk: Desk) 
             assert standing_of(connection, invoice).standing == "paid"
 
 
-def test_payments_credits_and_voids_at_once_do_not_deadlock(desk: Desk) -> None:
+def test_payments_credits_and_voids_at_once_do_not_deadlock(desk: BillingDesk) -> None:
     """Payments over the same invoices in another order, while these are credited and voided and others are issued."""
     invoices, spare = sales(desk, 8), sales(desk, 8)
 
@@ -358,7 +360,9 @@ def model(latest: Mapping[int, Told], asked: list[Decimal]) -> list[Decimal]:
 
 @given(rounds=ROUNDS, order=st.randoms(use_true_random=False))
 @settings(max_examples=example_count(30))
-def test_what_is_paid_is_what_the_latest_payments_say(busy_desk: Desk, rounds: list[list[Told]], order: Any) -> None:
+def test_what_is_paid_is_what_the_latest_payments_say(
+    busy_desk: BillingDesk, rounds: list[list[Told]], order: Any
+) -> None:
     """Whatever was told before, and in whatever order: the sums of a model that only knows the latest."""
     desk = busy_desk
     invoices = [desk.issue(line(1, 100)), desk.issue(line(1, 50)), desk.issue(line(1, 10))]

@@ -37,7 +37,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import remove_organization
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.support.sizes import example_count
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
@@ -83,7 +83,7 @@ SALES = st.builds(
 BOOKS = st.lists(SALES, max_size=9)
 
 
-def keep_books(desk: Desk, day: date, sales: Sequence[Sale]) -> None:
+def keep_books(desk: BillingDesk, day: date, sales: Sequence[Sale]) -> None:
     """Issues, credits, voids and pays, in the order of dates, as billing asks for it."""
     customers = [desk.customer(customer_number=f"C{number}", name=f"Buyer {number}") for number in range(3)]
     orders = desk.orders(
@@ -120,7 +120,7 @@ def keep_books(desk: Desk, day: date, sales: Sequence[Sale]) -> None:
             pay(desk, invoice, sale.paid, min(issued + timedelta(days=sale.paid_days_later), day))
 
 
-def pay(desk: Desk, invoice: UUID, percent: int, day: date) -> None:
+def pay(desk: BillingDesk, invoice: UUID, percent: int, day: date) -> None:
     """Part of what is due, or all of it."""
     due, currency = desk.rows("select amount_due, currency from billing.invoice where id = :id", id=invoice)[0]
     amount = (due * percent / 100).quantize(Decimal("0.001"), "ROUND_HALF_UP")
@@ -131,7 +131,7 @@ def pay(desk: Desk, invoice: UUID, percent: int, day: date) -> None:
             settle(connection, [payment], recorded_by="anna")
 
 
-def pay_off_the_record(desk: Desk, invoice: UUID, percent: int) -> None:
+def pay_off_the_record(desk: BillingDesk, invoice: UUID, percent: int) -> None:
     """As if it had been paid before payments were recorded."""
     desk.behind(
         f"""update billing.invoice set amount_paid = amount_paid + p.paid,
@@ -260,7 +260,7 @@ def test_an_earlier_day_is_told_from_the_dates_of_documents_and_sales_are_those_
         assert days is None or abs(days - found.aged.total * 90 / sold) <= Decimal("0.05")
 
 
-def test_an_earlier_day_is_refused_where_it_is_not_on_record_when_something_of_it_was_paid(desk: Desk) -> None:
+def test_an_earlier_day_is_refused_where_it_is_not_on_record_when_something_of_it_was_paid(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(40, 14), Sale(30, 14), Sale(10, 14), Sale(9, 14, paid=100)])
     invoices = desk.rows("select id from billing.invoice order by issue_date")
     for place, percent in ((1, 50), (2, 100)):
@@ -271,7 +271,7 @@ def test_an_earlier_day_is_refused_where_it_is_not_on_record_when_something_of_i
         age_receivables(desk.engine, desk.organization_id, as_of=desk.today - timedelta(days=1))
 
 
-def test_a_payment_that_was_taken_back_does_not_count_on_an_earlier_day_either(desk: Desk) -> None:
+def test_a_payment_that_was_taken_back_does_not_count_on_an_earlier_day_either(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(40, 14)])
     invoice = desk.value("select id from billing.invoice")
     paid = Payment("quickbooks", PaymentKind.PAYMENT, desk.today - timedelta(days=20), "EUR", Decimal("11.9"),
@@ -290,18 +290,18 @@ def test_a_payment_that_was_taken_back_does_not_count_on_an_earlier_day_either(d
     assert (due_on(21), due_on(20)) == ([Decimal("11.90")], [Decimal("11.90")])
 
 
-def test_a_day_to_come_is_refused(desk: Desk) -> None:
+def test_a_day_to_come_is_refused(desk: BillingDesk) -> None:
     with pytest.raises(BillingError, match="is after today"):
         age_receivables(desk.engine, desk.organization_id, as_of=desk.today + timedelta(days=1))
 
 
-def test_an_invoice_dated_ahead_is_owed_and_not_due(desk: Desk) -> None:
+def test_an_invoice_dated_ahead_is_owed_and_not_due(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(-5, 0)])
     (found,) = age_receivables(desk.engine, desk.organization_id).currencies
     assert (found.aged.not_due, found.aged.total, found.sales) == (Decimal("11.90"), Decimal("11.90"), Decimal("0.00"))
 
 
-def test_sales_are_found_in_every_period_and_series(desk: Desk) -> None:
+def test_sales_are_found_in_every_period_and_series(desk: BillingDesk) -> None:
     """Numbers that begin again each year do not hide what was sold before the turn of the year."""
     desk.set_settings(yearly_reset=True)
     for day in (date(2024, 9, 1), date(2024, 11, 1), date(2024, 12, 31), date(2025, 1, 1), date(2025, 1, 10)):
@@ -312,7 +312,7 @@ def test_sales_are_found_in_every_period_and_series(desk: Desk) -> None:
     assert found.days_sales_outstanding == Decimal("150.0")
 
 
-def test_amounts_are_added_exactly_however_large_they_are(desk: Desk) -> None:
+def test_amounts_are_added_exactly_however_large_they_are(desk: BillingDesk) -> None:
     """Decimal rounds to 28 digits by itself, and a float to 16."""
     customers = [desk.customer(customer_number=f"C{number}") for number in range(3)]
     invoices = [desk.issue(line(1, 10), customer_id=customer) for customer in customers]
@@ -330,7 +330,7 @@ def test_amounts_are_added_exactly_however_large_they_are(desk: Desk) -> None:
     assert buckets_that_do_not_sum(receivables).kept
 
 
-def test_a_broken_promise_is_found(desk: Desk) -> None:
+def test_a_broken_promise_is_found(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(40, 0), Sale(10, 0)])
     receivables = age_receivables(desk.engine, desk.organization_id)
     missed = replace(receivables, amounts_due={"EUR": Decimal(1), "USD": Decimal(2)})
@@ -344,7 +344,7 @@ def test_a_broken_promise_is_found(desk: Desk) -> None:
     assert buckets_that_do_not_sum(replace(receivables, customers=())).sample == ("EUR",)
 
 
-def test_an_organization_sees_only_what_is_owed_to_it(desk: Desk, shared_database: TestDatabase) -> None:
+def test_an_organization_sees_only_what_is_owed_to_it(desk: BillingDesk, shared_database: TestDatabase) -> None:
     other = open_desk(shared_database)
     keep_books(other, other.today, [Sale(50, 0, pieces=3)])
     keep_books(desk, desk.today, [Sale(1, 0)])
@@ -353,13 +353,13 @@ def test_an_organization_sees_only_what_is_owed_to_it(desk: Desk, shared_databas
     ]
 
 
-def test_without_anything_open_there_are_no_receivables(desk: Desk) -> None:
+def test_without_anything_open_there_are_no_receivables(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(1, 0, paid=100), Sale(1, 0, is_void=True)])
     receivables = age_receivables(desk.engine, desk.organization_id)
     assert (receivables.customers, receivables.currencies, receivables.invoices) == ((), (), 0)
 
 
-def test_what_is_paid_meanwhile_does_not_make_the_sums_differ(desk: Desk) -> None:
+def test_what_is_paid_meanwhile_does_not_make_the_sums_differ(desk: BillingDesk) -> None:
     """All is read from one snapshot: nobody gets a check that failed because somebody paid."""
     keep_books(desk, desk.today, [Sale(40, 14), Sale(3, 14, customer=1)])
     done = threading.Event()
@@ -385,7 +385,7 @@ def test_what_is_paid_meanwhile_does_not_make_the_sums_differ(desk: Desk) -> Non
     assert {receivables.currencies[0].aged.total for receivables in found} <= {Decimal("21.80"), Decimal("23.80")}
 
 
-def test_who_owes_most_that_is_overdue_comes_first(desk: Desk) -> None:
+def test_who_owes_most_that_is_overdue_comes_first(desk: BillingDesk) -> None:
     keep_books(desk, desk.today, [Sale(1, 30, pieces=4), Sale(40, 14, pieces=2, customer=1), Sale(9, 0, customer=2)])
     receivables = age_receivables(desk.engine, desk.organization_id)
     assert [customer.customer_number for customer in receivables.customers] == ["C1", "C2", "C0"]
@@ -415,7 +415,7 @@ COUNTER = """
 """
 
 
-def fill(desk: Desk, *parts: tuple[int, int, str]) -> None:
+def fill(desk: BillingDesk, *parts: tuple[int, int, str]) -> None:
     """So many invoices of so many days ago, the oldest first, in a status each."""
     desk.customer()
     with desk.superuser.begin() as connection:
@@ -455,7 +455,7 @@ def test_only_what_is_open_and_what_was_sold_lately_is_read(server: EmbeddedServ
 # The file, and when it is made again
 
 
-def export(desk: Desk, folder: Path, **arguments: datetime) -> tuple[Receivables, bytes]:
+def export(desk: BillingDesk, folder: Path, **arguments: datetime) -> tuple[Receivables, bytes]:
     context = desk.context(exports=str(folder))
     slug = context.slug
     receivables, file = export_receivables(context, **arguments)
@@ -465,12 +465,12 @@ def export(desk: Desk, folder: Path, **arguments: datetime) -> tuple[Receivables
     return receivables, data
 
 
-def to_age(desk: Desk, now: datetime | None = None) -> bool:
+def to_age(desk: BillingDesk, now: datetime | None = None) -> bool:
     with desk.engine.begin() as connection:
         return desk.organization_id in organizations_to_age(connection, now=now)
 
 
-def test_the_file_has_every_customer_with_exact_amounts_and_no_formula(desk: Desk, tmp_path: Path) -> None:
+def test_the_file_has_every_customer_with_exact_amounts_and_no_formula(desk: BillingDesk, tmp_path: Path) -> None:
     keep_books(desk, desk.today, [Sale(40, 9, pieces=3, paid=50), Sale(5, 9, currency="JPY", customer=1)])
     desk.rows("update billing.customer set name = '=HYPERLINK(\"x\")' where customer_number = 'C0'")
     _, data = export(desk, tmp_path)
@@ -485,14 +485,14 @@ def test_the_file_has_every_customer_with_exact_amounts_and_no_formula(desk: Des
     assert (first["not_due"], second["not_due"], second["total"]) == ("0.00", "12", "12")
 
 
-def test_making_it_twice_writes_the_same_file(desk: Desk, tmp_path: Path) -> None:
+def test_making_it_twice_writes_the_same_file(desk: BillingDesk, tmp_path: Path) -> None:
     keep_books(desk, desk.today, [Sale(40, 9, pieces=3), Sale(5, 9, customer=1), Sale(6, 9, customer=2)])
     first = export(desk, tmp_path)
     assert export(desk, tmp_path) == first
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
-def test_it_is_made_for_what_is_new_and_once_a_day_for_what_is_open(desk: Desk, tmp_path: Path) -> None:
+def test_it_is_made_for_what_is_new_and_once_a_day_for_what_is_open(desk: BillingDesk, tmp_path: Path) -> None:
     assert not to_age(desk), "nothing was ever invoiced"
     (invoice,) = [desk.issue()]
     assert to_age(desk)
@@ -519,13 +519,13 @@ def test_it_is_made_for_what_is_new_and_once_a_day_for_what_is_open(desk: Desk, 
     assert to_age(desk, later + 2 * REST), "paid in part, less is due"
 
 
-def test_who_was_removed_is_left_alone(desk: Desk) -> None:
+def test_who_was_removed_is_left_alone(desk: BillingDesk) -> None:
     desk.issue()
     remove_organization(desk.engine, desk.context().slug)
     assert not to_age(desk)
 
 
-def test_a_file_that_cannot_be_written_is_asked_for_again(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_asked_for_again(desk: BillingDesk, tmp_path: Path) -> None:
     desk.issue()
     in_the_way = tmp_path / f"file-{uuid4()}"
     in_the_way.write_bytes(b"")

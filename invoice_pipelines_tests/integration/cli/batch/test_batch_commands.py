@@ -20,7 +20,7 @@ from invoice_pipelines_tests.support.terminal import PLACE, Ended, Terminal, one
 
 
 @dataclass
-class Office:
+class BatchOffice:
     """An organization whose batch jobs are typed about."""
 
     terminal: Terminal
@@ -63,13 +63,13 @@ def _outcomes(_: object, chunk: Chunk) -> list[Outcome]:
 
 
 @pytest.fixture(scope="module")
-def office(module_database: TestDatabase, terminal: Terminal) -> Office:
+def office(module_database: TestDatabase, terminal: Terminal) -> BatchOffice:
     terminal.add("beta", *PLACE)
     acme = find_organization(module_database.engine, "acme").id
-    return Office(terminal, module_database.engine, module_database.superuser, acme)
+    return BatchOffice(terminal, module_database.engine, module_database.superuser, acme)
 
 
-def test_jobs_are_found_by_kind_status_who_asked_and_when(office: Office) -> None:
+def test_jobs_are_found_by_kind_status_who_asked_and_when(office: BatchOffice) -> None:
     done = office.job("find_mail", "a", by="anna")
     broken = office.job("find_mail", "bad", "b", by="ben")
     office.work("find_mail")
@@ -88,7 +88,7 @@ def test_jobs_are_found_by_kind_status_who_asked_and_when(office: Office) -> Non
     assert office.listed("--kind", "of_none") == []
 
 
-def test_a_long_list_is_read_page_by_page_without_missing_or_repeating_one(office: Office) -> None:
+def test_a_long_list_is_read_page_by_page_without_missing_or_repeating_one(office: BatchOffice) -> None:
     jobs = [office.job("page_through", str(number)) for number in range(7)]
     seen: list[UUID] = []
     page: list[str] = []
@@ -103,7 +103,7 @@ def test_a_long_list_is_read_page_by_page_without_missing_or_repeating_one(offic
     assert seen == jobs[::-1]
 
 
-def test_a_job_is_shown_with_who_did_what_and_its_items_by_status_and_page(office: Office) -> None:
+def test_a_job_is_shown_with_who_did_what_and_its_items_by_status_and_page(office: BatchOffice) -> None:
     job = office.job("show_items", "a", "bad 1", "old", "bad 2", by="anna", colour="blue")
     office.work("show_items")
     shown = office.types("show", job)
@@ -133,7 +133,7 @@ def test_a_job_is_shown_with_who_did_what_and_its_items_by_status_and_page(offic
     assert [item["status"] for item in item_lines] == ["succeeded", "cancelled", "skipped", "cancelled"]
 
 
-def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -> None:
+def test_failed_orders_are_tried_again_with_another_issue_date(office: BatchOffice) -> None:
     job = office.job("invoice_orders", "order 7", invoice_date="2026-01-01", due_days=14)
     assert office.types("run", job).returncode == 1
     for wrong in ("soon", "1999-12-31"):
@@ -149,7 +149,7 @@ def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -
         assert f'retried by {person()} ({{"items": 1, {changes}}})' in said
 
 
-def test_all_that_failed_longer_ago_is_tried_again(office: Office) -> None:
+def test_all_that_failed_longer_ago_is_tried_again(office: BatchOffice) -> None:
     new, old = office.job("of_old", "bad"), office.job("of_old", "bad", "a")
     office.work("of_old")
     office.date_back(old, 2)
@@ -162,7 +162,7 @@ def test_all_that_failed_longer_ago_is_tried_again(office: Office) -> None:
     assert "--older-than: 'soon' is neither" in one_line(office.types("retry", "--older-than", "soon"))
 
 
-def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: Office) -> None:
+def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: BatchOffice) -> None:
     office.job("count_things", "a", "b", "bad")
     office.work("count_things")
     office.job("count_things", "c")
@@ -175,7 +175,7 @@ def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: Offic
     assert office.terminal.run("batch", "stats", "--organization", "beta").stdout == "There was no batch job.\n"
 
 
-def test_another_organization_sees_nothing_of_a_job(office: Office) -> None:
+def test_another_organization_sees_nothing_of_a_job(office: BatchOffice) -> None:
     job = office.job("keep_apart", "a")
     assert office.terminal.run("batch", "list", "--organization", "beta", "--json").stdout == ""
     for command in ("show", "cancel", "retry", "run"):
@@ -183,14 +183,14 @@ def test_another_organization_sees_nothing_of_a_job(office: Office) -> None:
         assert (ended.returncode, "There is no batch job" in ended.stderr) == (2, True)
 
 
-def test_a_kind_that_only_dagster_does_is_named(office: Office) -> None:
+def test_a_kind_that_only_dagster_does_is_named(office: BatchOffice) -> None:
     job = office.job("of_dagster", "a")
     ended = office.types("run", job)
     assert ended.returncode == 2
     assert "is of the kind of_dagster, which Dagster does; here: invoice_orders" in ended.stderr
 
 
-def test_what_an_organization_chooses_is_shown_and_changed_by_name(office: Office) -> None:
+def test_what_an_organization_chooses_is_shown_and_changed_by_name(office: BatchOffice) -> None:
     def types(*words: str) -> Ended:
         return office.terminal.run("organizations", "settings", "acme", *words)
 
@@ -226,6 +226,8 @@ def test_what_an_organization_chooses_is_shown_and_changed_by_name(office: Offic
         (["invoices", "--all-open", "--send", "fax"], "communication_method: fax is none of email, sms, whatsapp"),
     ],
 )
-def test_what_is_mistyped_is_one_line_that_names_the_option(office: Office, words: list[str], expected: str) -> None:
+def test_what_is_mistyped_is_one_line_that_names_the_option(
+    office: BatchOffice, words: list[str], expected: str
+) -> None:
     job = str(office.job("mistyped", "a"))
     assert expected in one_line(office.types(*(word.replace("{job}", job) for word in words)))

@@ -16,8 +16,8 @@ from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.accounting.definitions import definitions_of_system
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.support.plug_in import install
 
 LEDGER = '''
@@ -101,9 +101,9 @@ def booked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def shop(house: House, booked: Path) -> Shop:
+def shop(house: DagsterHouse, booked: Path) -> SellersHouse:
     """An installation whose Dagster has the ledger alone."""
-    shop = Shop(house)
+    shop = SellersHouse(house)
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1", "2"))
     process_jobs(shop.context("acme"))
@@ -114,7 +114,7 @@ def shop(house: House, booked: Path) -> Shop:
     return shop
 
 
-def test_it_has_assets_a_sensor_and_commands(shop: Shop, tmp_path: Path) -> None:
+def test_it_has_assets_a_sensor_and_commands(shop: SellersHouse, tmp_path: Path) -> None:
     assert [system.name for system in accounting_systems()] == ["ledger", "quickbooks"]
     house, path = shop.house, shop.house.folder / "ledger.txt"
 
@@ -160,7 +160,7 @@ def test_it_has_assets_a_sensor_and_commands(shop: Shop, tmp_path: Path) -> None
     assert "Ledger of Acme" in done.stdout
 
 
-def materialize(house: House, asset: str, config: Any) -> dg.ExecuteInProcessResult:
+def materialize(house: DagsterHouse, asset: str, config: Any) -> dg.ExecuteInProcessResult:
     """An asset by itself, as a person does."""
     job = dg.define_asset_job("by_hand", selection=[dg.AssetKey(["ledger", asset])])
     house.defs = dg.Definitions.merge(house.defs, dg.Definitions(jobs=[job]))

@@ -13,7 +13,7 @@ import pytest
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.workshop.sandbox.http_server import HttpServer, Request, Response
 from invoice_pipelines.workshop.sandbox.mail import MailServer
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Hook:
 class Watch:
     """A house, and one of the sensors of alerts with its cursor."""
 
-    house: House
+    house: DagsterHouse
     sensor: str
     cursor: str | None = None
 
@@ -57,19 +57,19 @@ def hook(configure: Callable[..., None]) -> Iterator[Hook]:
 
 
 @pytest.fixture
-def webhook(house: House, hook: Hook) -> Watch:
+def webhook(house: DagsterHouse, hook: Hook) -> Watch:
     watch = Watch(house, "alerts_by_webhook")
     watch.tick()
     return watch
 
 
-def test_without_settings_nobody_is_told_and_the_sensor_says_what_to_set(house: House) -> None:
+def test_without_settings_nobody_is_told_and_the_sensor_says_what_to_set(house: DagsterHouse) -> None:
     assert Watch(house, "alerts_by_webhook").tick() == "INVOICE_PIPELINES_ALERT_WEBHOOK_URL is not set"
     assert Watch(house, "alerts_by_mail").tick() == "INVOICE_PIPELINES_ALERT_EMAIL_TO is not set"
 
 
 def test_a_failed_run_is_told_once_with_job_organization_run_link_and_reason(
-    house: House, hook: Hook, webhook: Watch
+    house: DagsterHouse, hook: Hook, webhook: Watch
 ) -> None:
     house.add("acme", "beta")
     house.break_organization("beta")
@@ -92,7 +92,7 @@ def test_a_failed_run_is_told_once_with_job_organization_run_link_and_reason(
 
 
 def test_each_organization_that_a_sweep_left_out_is_told_with_its_own_reason(
-    house: House, hook: Hook, webhook: Watch
+    house: DagsterHouse, hook: Hook, webhook: Watch
 ) -> None:
     house.add("acme", "beta", "gamma")
     house.break_organization("beta")
@@ -103,7 +103,7 @@ def test_each_organization_that_a_sweep_left_out_is_told_with_its_own_reason(
 
 
 def test_a_failed_check_of_severity_error_is_told_and_a_warning_is_not(
-    house: House, hook: Hook, webhook: Watch
+    house: DagsterHouse, hook: Hook, webhook: Watch
 ) -> None:
     house.add("acme")
     house.drop("acme", "broken.xml", b"no invoice")
@@ -120,7 +120,7 @@ def test_a_failed_check_of_severity_error_is_told_and_a_warning_is_not(
     assert "1 offending" in names["intake/validated_invoices: totals_tie"]["reason"]
 
 
-def test_many_failures_are_one_message(house: House, hook: Hook, webhook: Watch) -> None:
+def test_many_failures_are_one_message(house: DagsterHouse, hook: Hook, webhook: Watch) -> None:
     job = house.defs.resolve_job_def("intake")
     for number in range(25):
         run = house.instance.create_run_for_job(job, tags={"organization": f"org-{number}"})
@@ -133,7 +133,7 @@ def test_many_failures_are_one_message(house: House, hook: Hook, webhook: Watch)
 
 
 def test_a_webhook_that_is_down_is_tried_again_and_holds_up_no_mail(
-    house: House, hook: Hook, webhook: Watch, configure: Callable[..., None]
+    house: DagsterHouse, hook: Hook, webhook: Watch, configure: Callable[..., None]
 ) -> None:
     with MailServer(user=None) as server:
         configure(

@@ -22,16 +22,16 @@ from invoice_pipelines.billing import (
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.organizations.context import OrganizationContext
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 
 CUSTOMER = {"customer_number": "C1", "name": "Müller GmbH", "country_code": "DE"}
 
 
 @dataclass
-class Shop:
+class SellersHouse:
     """An installation whose organizations sell a chair for 100.00 at 19 %, of which five are on hand."""
 
-    house: House
+    house: DagsterHouse
 
     def open(self, *slugs: str) -> None:
         """Adds organizations that can issue invoices."""
@@ -123,5 +123,5 @@ class Shop:
 
 
 @pytest.fixture
-def shop(house: House) -> Shop:
-    return Shop(house)
+def shop(house: DagsterHouse) -> SellersHouse:
+    return SellersHouse(house)

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.billing.promises import INVOICED, PROMISES
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
 from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, failure_of, plain, shown
 
 ISSUED = "billing/issued_invoices"
@@ -21,7 +21,7 @@ def today() -> date:
     return datetime.now(ZoneInfo("Europe/Berlin")).date()
 
 
-def test_a_run_issues_what_its_organization_asked_for_and_nothing_of_others(shop: Shop) -> None:
+def test_a_run_issues_what_its_organization_asked_for_and_nothing_of_others(shop: SellersHouse) -> None:
     shop.open("acme", "beta")
     ids = shop.orders("acme", "1", "2")
     shop.ask("acme", ids[::-1])
@@ -32,7 +32,7 @@ def test_a_run_issues_what_its_organization_asked_for_and_nothing_of_others(shop
     assert shop.numbers("beta") == []
 
 
-def test_a_materialization_says_what_was_issued_and_what_was_not_and_why(shop: Shop) -> None:
+def test_a_materialization_says_what_was_issued_and_what_was_not_and_why(shop: SellersHouse) -> None:
     shop.open("acme")
     job = shop.ask("acme", [*shop.orders("acme", "1", "", "9", "2"), "no id"])
     result = shop.house.run("invoicing", "acme")
@@ -60,7 +60,7 @@ def test_a_materialization_says_what_was_issued_and_what_was_not_and_why(shop: S
     assert set(failed_checks(result)) == {INVOICED.name}
 
 
-def test_refused_orders_warn_with_their_reasons_and_are_an_error_where_none_was_invoiced(shop: Shop) -> None:
+def test_refused_orders_warn_with_their_reasons_and_are_an_error_where_none_was_invoiced(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1", "", "", "9"))
     warning = failed_checks(shop.house.run("invoicing", "acme"))[INVOICED.name]
@@ -77,7 +77,7 @@ def test_refused_orders_warn_with_their_reasons_and_are_an_error_where_none_was_
     assert failed_checks(shop.house.run("invoicing", "acme")) == {}
 
 
-def test_a_run_without_anything_to_do_says_so_and_leaves_the_figures_of_the_last_one(shop: Shop) -> None:
+def test_a_run_without_anything_to_do_says_so_and_leaves_the_figures_of_the_last_one(shop: SellersHouse) -> None:
     shop.open("acme", "beta")
     metadata = shown(shop.house.run("invoicing", "beta"), ISSUED)
     assert (metadata["nothing to do"], metadata["invoiced"], metadata["first number"]) == ("nothing waits", 0, "none")
@@ -92,7 +92,7 @@ def test_a_run_without_anything_to_do_says_so_and_leaves_the_figures_of_the_last
         assert "| 2 |" in metadata["issued by day"], "how things stand is shown as it is now"
 
 
-def test_broken_promises_fail_the_run_and_name_what_breaks_them(shop: Shop) -> None:
+def test_broken_promises_fail_the_run_and_name_what_breaks_them(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.issue("acme", "1")
     broken = {
@@ -111,7 +111,7 @@ def test_broken_promises_fail_the_run_and_name_what_breaks_them(shop: Shop) -> N
         assert (evaluation.blocking, plain(evaluation.metadata)["offending"]) == (True, 1)
 
 
-def invoice_backlog(shop: Shop, config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+def invoice_backlog(shop: SellersHouse, config: dict[str, Any]) -> dg.ExecuteInProcessResult:
     """What a backfill does for one organization."""
     return dg.materialize(
         [shop.house.defs.resolve_assets_def(dg.AssetKey(["billing", "backlog"]))],
@@ -122,7 +122,7 @@ def invoice_backlog(shop: Shop, config: dict[str, Any]) -> dg.ExecuteInProcessRe
     )
 
 
-def test_a_backlog_is_all_that_is_open_dated_as_asked(shop: Shop) -> None:
+def test_a_backlog_is_all_that_is_open_dated_as_asked(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.orders("acme", "1", "", "2")
     shop.orders("acme", "1", status="draft")
@@ -134,7 +134,7 @@ def test_a_backlog_is_all_that_is_open_dated_as_asked(shop: Shop) -> None:
     assert shop.value("acme", "select status from billing.sales_order where order_number = 'O-4'") == "draft"
 
 
-def test_a_backlog_with_an_impossible_date_says_so_and_does_nothing(shop: Shop) -> None:
+def test_a_backlog_with_an_impossible_date_says_so_and_does_nothing(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.orders("acme", "1")
     result = invoice_backlog(shop, {"ops": {"billing__backlog": {"config": {"invoice_date": "27.02.2026"}}}})
@@ -142,7 +142,7 @@ def test_a_backlog_with_an_impossible_date_says_so_and_does_nothing(shop: Shop) 
     assert shop.value("acme", "select count(*) from work.batch_job") == 0
 
 
-def test_a_backlog_is_not_invoiced_without_a_date_in_the_config(shop: Shop) -> None:
+def test_a_backlog_is_not_invoiced_without_a_date_in_the_config(shop: SellersHouse) -> None:
     """As by a click on "materialize all"."""
     shop.open("acme")
     shop.orders("acme", "1")
@@ -151,7 +151,9 @@ def test_a_backlog_is_not_invoiced_without_a_date_in_the_config(shop: Shop) -> N
     assert shop.value("acme", "select issue_date from billing.issued_invoice") == today()
 
 
-def test_one_run_invoices_the_backlogs_of_many_organizations(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_run_invoices_the_backlogs_of_many_organizations(
+    shop: SellersHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def sweep(**config: Any) -> dg.ExecuteInProcessResult:
         return shop.house.run("billing_backlog_sweep", config={"ops": {"sweep_billing_backlog": {"config": config}}})
 

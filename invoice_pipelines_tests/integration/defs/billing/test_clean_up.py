@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House, outputs
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse, outputs
 
 
-def half_an_hour_later(shop: Shop) -> dict[str, object]:
+def half_an_hour_later(shop: SellersHouse) -> dict[str, object]:
     """What the clean-up reports at its next turn after that time."""
     shop.house.behind("update work.batch_job set last_progress_at = last_progress_at - interval '31 minutes'")
     result = shop.house.run("stuck_work_clean_up")
@@ -16,7 +16,7 @@ def half_an_hour_later(shop: Shop) -> dict[str, object]:
     return outputs(result)
 
 
-def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: Shop) -> None:
+def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: SellersHouse) -> None:
     shop.open("acme")
     job = shop.ask("acme", shop.orders("acme", "1", "1"))
     shop.house.behind("revoke insert on billing.invoice_number from invoice_pipelines_books")
@@ -38,8 +38,8 @@ def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: 
     assert len(shop.numbers("acme")) == 2
 
 
-def test_the_schedule_asks_for_a_run_only_where_something_is_stuck(kept_house: House) -> None:
-    shop = Shop(kept_house)
+def test_the_schedule_asks_for_a_run_only_where_something_is_stuck(kept_house: DagsterHouse) -> None:
+    shop = SellersHouse(kept_house)
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1"))
     schedule = shop.house.defs.resolve_schedule_def("stuck_work_every_ten_minutes")
@@ -55,7 +55,7 @@ def test_the_schedule_asks_for_a_run_only_where_something_is_stuck(kept_house: H
     assert outputs(shop.house.run("stuck_work_clean_up"))["reopened jobs"] == 1, "looking for it changed nothing"
 
 
-def test_a_job_that_waits_for_a_run_is_never_ended(shop: Shop) -> None:
+def test_a_job_that_waits_for_a_run_is_never_ended(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1"))
     for _ in range(5):
@@ -65,7 +65,7 @@ def test_a_job_that_waits_for_a_run_is_never_ended(shop: Shop) -> None:
     assert len(shop.numbers("acme")) == 1
 
 
-def test_a_job_with_wrong_counts_ends_its_run_and_is_closed_by_the_clean_up(shop: Shop) -> None:
+def test_a_job_with_wrong_counts_ends_its_run_and_is_closed_by_the_clean_up(shop: SellersHouse) -> None:
     shop.open("acme")
     job = shop.ask("acme", shop.orders("acme", "1"))
     shop.house.behind("update work.batch_job set total_items = 2")  # as a careless hand would

@@ -12,7 +12,7 @@ import dagster as dg
 from invoice_pipelines.billing.imports.batch import ask_for_import
 from invoice_pipelines.storage import root_path, write_file_atomically
 from invoice_pipelines.work import get_job
-from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse, failure_of, outputs
 
 CUSTOMERS = """customer_number;name;country_code
 C1;Müller GmbH;DE
@@ -30,24 +30,24 @@ FILES = {
 }
 
 
-def put(house: House, slug: str, path: str, text: str) -> None:
+def put(house: DagsterHouse, slug: str, path: str, text: str) -> None:
     """Puts a file into the imports of an organization."""
     file = house.folder / "imports" / slug / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
-def run_import(house: House, kind: str, file: str, **more: Any) -> dg.ExecuteInProcessResult:
+def run_import(house: DagsterHouse, kind: str, file: str, **more: Any) -> dg.ExecuteInProcessResult:
     config = {"organization": "acme", "kind": kind, "file": file, **more}
     return house.run("import_master_data", config={"ops": {"import_file": {"config": config}}})
 
 
-def numbers(house: House, slug: str) -> list[str]:
+def numbers(house: DagsterHouse, slug: str) -> list[str]:
     rows = house.rows(slug, "select customer_number from billing.customer order by 1")
     return [number for (number,) in rows]
 
 
-def test_a_file_is_tried_dry_and_imported_once_however_often_it_is(house: House) -> None:
+def test_a_file_is_tried_dry_and_imported_once_however_often_it_is(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     put(house, "acme", "2026/customers.csv", CUSTOMERS)
     for write, added, known in ((False, 2, []), (True, 2, ["C1", "C3"]), (True, 0, ["C1", "C3"])):
@@ -63,7 +63,7 @@ def test_a_file_is_tried_dry_and_imported_once_however_often_it_is(house: House)
     assert all(run.tags["organization"] == "acme" for run in house.instance.get_runs())
 
 
-def test_items_rates_and_orders_are_imported_as_well(house: House) -> None:
+def test_items_rates_and_orders_are_imported_as_well(house: DagsterHouse) -> None:
     house.add("acme")
     put(house, "acme", "customers.csv", CUSTOMERS)
     assert run_import(house, "customers", "customers.csv", write=True).success
@@ -78,7 +78,7 @@ def test_items_rates_and_orders_are_imported_as_well(house: House) -> None:
     assert len(house.rows("acme", "select * from billing.sales_order_line")) == 2
 
 
-def test_files_may_lie_in_an_object_store(house: House, configure: Callable[..., None], s3_server: None) -> None:
+def test_files_may_lie_in_an_object_store(house: DagsterHouse, configure: Callable[..., None], s3_server: None) -> None:
     house.add("acme")
     bucket = root_path(f"s3://bucket-{uuid4().hex}")
     bucket.fs.mkdir(bucket.path)
@@ -89,7 +89,7 @@ def test_files_may_lie_in_an_object_store(house: House, configure: Callable[...,
     assert "leads out of" in failure_of(run_import(house, "customers", "../acme-2/secret.csv"))
 
 
-def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: House) -> None:
+def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: DagsterHouse) -> None:
     house.add("acme")
     put(house, "beta", "secret.csv", "customer_number,name,country_code\nGEHEIM,Geheim,DE\n")
     put(house, "acme", "wrong.csv", "customer_number,iban_of_boss\nC1,DE00\n")
@@ -115,7 +115,7 @@ def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: Hou
     assert numbers(house, "acme") == []
 
 
-def test_a_file_that_was_sent_is_imported_by_the_run_that_the_sensor_asks_for(house: House) -> None:
+def test_a_file_that_was_sent_is_imported_by_the_run_that_the_sensor_asks_for(house: DagsterHouse) -> None:
     house.add("acme")
     with house.context("acme", "anna").scope() as connection:
         asked = ask_for_import(connection, "customers", io.StringIO(CUSTOMERS), "c.csv", created_by="anna")

@@ -8,11 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
 from invoice_pipelines_tests.integration.defs.conftest import failure_of
 
 
-def test_named_orders_are_invoiced_in_their_order_in_that_run(shop: Shop) -> None:
+def test_named_orders_are_invoiced_in_their_order_in_that_run(shop: SellersHouse) -> None:
     shop.open("acme")
     first, second, _ = shop.orders("acme", "1", "1", "1")
     result = shop.launch(
@@ -31,14 +31,14 @@ def test_named_orders_are_invoiced_in_their_order_in_that_run(shop: Shop) -> Non
     assert record.asset_materialization.metadata["invoiced"].value == 2
 
 
-def test_all_open_orders_are_invoiced(shop: Shop) -> None:
+def test_all_open_orders_are_invoiced(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.orders("acme", "1", "", "1")
     assert shop.launch(organization="acme", all_open=True).success
     assert [order for _, order in shop.numbers("acme")] == ["O-1", "O-3"]
 
 
-def test_customers_are_invoiced_directly(shop: Shop) -> None:
+def test_customers_are_invoiced_directly(shop: SellersHouse) -> None:
     shop.open("acme")
     customer = str(shop.value("acme", "select id from billing.customer"))
     item = str(shop.value("acme", "select id from billing.item"))
@@ -62,7 +62,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_a_wrong_config_is_answered_with_its_field_and_nothing_is_done(shop: Shop) -> None:
+def test_a_wrong_config_is_answered_with_its_field_and_nothing_is_done(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.orders("acme", "1")
     for config, reason in WRONG:
@@ -70,12 +70,12 @@ def test_a_wrong_config_is_answered_with_its_field_and_nothing_is_done(shop: Sho
     assert shop.value("acme", "select count(*) from work.batch_job") == 0
 
 
-def test_a_field_that_does_not_exist_is_refused_before_the_run_starts(shop: Shop) -> None:
+def test_a_field_that_does_not_exist_is_refused_before_the_run_starts(shop: SellersHouse) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match="invoice_day"):
         shop.launch(organization="acme", all_open=True, invoice_day="2026-03-31")
 
 
-def test_orders_that_cannot_be_invoiced_fail_alone(shop: Shop) -> None:
+def test_orders_that_cannot_be_invoiced_fail_alone(shop: SellersHouse) -> None:
     shop.open("acme", "beta")
     good = shop.orders("acme", "1")
     foreign = shop.orders("beta", "1")
@@ -86,7 +86,7 @@ def test_orders_that_cannot_be_invoiced_fail_alone(shop: Shop) -> None:
     assert shop.numbers("beta") == []
 
 
-def test_a_broken_promise_fails_the_run(shop: Shop) -> None:
+def test_a_broken_promise_fails_the_run(shop: SellersHouse) -> None:
     shop.open("acme")
     shop.issue("acme", "1")
     ids = shop.orders("acme", "1")

@@ -8,13 +8,13 @@ import psycopg
 import pytest
 
 from invoice_pipelines.database import libpq_url
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
 from invoice_pipelines_tests.integration.defs.conftest import failure_of
 
 
 @pytest.mark.direct
 def test_a_sweep_leaves_out_the_held_up_organization_names_the_holder_and_comes_back_to_it(
-    shop: Shop, configure: Callable[..., None]
+    shop: SellersHouse, configure: Callable[..., None]
 ) -> None:
     configure(database_lock_timeout_seconds=0.4, rest_after_failure_seconds=0)
     shop.open("acme", "beta")
@@ -43,5 +43,5 @@ def test_a_sweep_leaves_out_the_held_up_organization_names_the_holder_and_comes_
     assert issued(shop, "acme") == 2
 
 
-def issued(shop: Shop, slug: str) -> int:
+def issued(shop: SellersHouse, slug: str) -> int:
     return int(shop.value(slug, "select count(*) from billing.issued_invoice"))

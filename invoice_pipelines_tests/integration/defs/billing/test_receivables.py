@@ -19,14 +19,14 @@ from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.billing.receivables.export import export_receivables
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
 from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, shown
 
 ASSET = dg.AssetKey(["billing", "receivables"])
 
 
 @pytest.fixture
-def books(shop: Shop) -> Shop:
+def books(shop: SellersHouse) -> SellersHouse:
     """`acme` sold seven chairs: of 476.00, due long ago, 118.99 are paid; 119.00 are credited in full; 238.00 will be
     due in a month.
     """
@@ -44,20 +44,20 @@ def books(shop: Shop) -> Shop:
     return shop
 
 
-def age(shop: Shop, slug: str = "acme") -> dict[str, Any]:
+def age(shop: SellersHouse, slug: str = "acme") -> dict[str, Any]:
     """Ages what an organization is owed; metadata of the materialization."""
     return shown(shop.house.run("receivables_aging", slug), "billing/receivables")
 
 
-def asked_for(shop: Shop) -> list[str]:
+def asked_for(shop: SellersHouse) -> list[str]:
     return shop.house.wanted("receivables_due")
 
 
-def age_without_a_run(shop: Shop) -> None:
+def age_without_a_run(shop: SellersHouse) -> None:
     export_receivables(shop.house.context("acme"))
 
 
-def let_pass(shop: Shop, interval: str) -> None:
+def let_pass(shop: SellersHouse, interval: str) -> None:
     """As if the last agings were made so long ago."""
     shop.house.behind(
         """update billing.last_aging set made_at = made_at - cast(:interval as interval),
@@ -66,7 +66,7 @@ def let_pass(shop: Shop, interval: str) -> None:
     )
 
 
-def test_a_materialization_shows_who_owes_what_and_writes_it(books: Shop) -> None:
+def test_a_materialization_shows_who_owes_what_and_writes_it(books: SellersHouse) -> None:
     metadata = age(books)
     today = metadata["as of"]
     assert (metadata["invoices"], metadata["customers"]) == (2, 1)
@@ -98,7 +98,7 @@ def test_a_materialization_shows_who_owes_what_and_writes_it(books: Shop) -> Non
     assert metadata["bytes"] == path.stat().st_size
 
 
-def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
+def test_the_checks_compare_the_aging_with_what_is_due(books: SellersHouse) -> None:
     result = books.house.run("receivables_aging", "acme")
     assert {name: found.passed for name, found in checks(result).items()} == {
         "buckets_sum_to_total": True,
@@ -119,14 +119,14 @@ def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
     assert set(failed_checks(result)) == {"buckets_sum_to_total"}
 
 
-def test_without_invoices_there_is_an_empty_aging(shop: Shop) -> None:
+def test_without_invoices_there_is_an_empty_aging(shop: SellersHouse) -> None:
     shop.open("acme")
     metadata = age(shop)
     assert (metadata["invoices"], metadata["dagster/row_count"]) == (0, 0)
     assert "totals" not in metadata
 
 
-def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(books: Shop) -> None:
+def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(books: SellersHouse) -> None:
     books.house.behind(
         """insert into billing.customer (organization_id, customer_number, name, country_code)
            select organization_id, 'M' || lpad(i::text, 2, '0'), 'Many ' || i, 'DE' from billing.customer c,
@@ -142,7 +142,7 @@ def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(bo
     assert (metadata["dagster/row_count"], metadata["customers"], metadata["totals"][-1]["EUR"]) == (31, 31, "31")
 
 
-def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: Shop) -> None:
+def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: SellersHouse) -> None:
     books.open("quiet")
     assert asked_for(books) == ["acme"]
     assert books.house.run("receivables_aging", "acme").success
@@ -153,7 +153,7 @@ def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: Shop) -
     assert asked_for(books) == ["acme"]
 
 
-def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books: Shop) -> None:
+def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books: SellersHouse) -> None:
     age_without_a_run(books)
     let_pass(books, "1 day")
     assert asked_for(books) == ["acme"]
@@ -166,7 +166,7 @@ def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books:
     assert asked_for(books) == []
 
 
-def test_a_void_is_something_new(books: Shop) -> None:
+def test_a_void_is_something_new(books: SellersHouse) -> None:
     age_without_a_run(books)
     with organization_scope(books.house.database.engine, books.house.id_of("acme")) as connection:
         invoice = connection.execute(text("select id from billing.invoice where status = 'issued' and amount_due > 0 "
@@ -177,7 +177,7 @@ def test_a_void_is_something_new(books: Shop) -> None:
 
 
 def test_many_organizations_share_sweeps_and_a_broken_one_stops_no_other(
-    shop: Shop, configure: Callable[..., None]
+    shop: SellersHouse, configure: Callable[..., None]
 ) -> None:
     slugs = [f"org-{number}" for number in range(4)]
     shop.open(*slugs)
@@ -194,6 +194,6 @@ def test_many_organizations_share_sweeps_and_a_broken_one_stops_no_other(
     assert set(shop.house.left_out(result)) == {"org-1"}
 
 
-def test_an_organization_sees_only_its_own(books: Shop) -> None:
+def test_an_organization_sees_only_its_own(books: SellersHouse) -> None:
     books.open("beta")
     assert age(books, "beta")["invoices"] == 0

@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.organizations import remove_organization
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 
 
-def test_each_organization_with_an_open_job_gets_a_run(shop: Shop) -> None:
+def test_each_organization_with_an_open_job_gets_a_run(shop: SellersHouse) -> None:
     shop.open("acme", "beta", "quiet")
     assert shop.asked_for() == []
     shop.ask("acme", shop.orders("acme", "1"))
@@ -25,7 +25,7 @@ def test_each_organization_with_an_open_job_gets_a_run(shop: Shop) -> None:
     assert first.run_key is None  # a key would stand in the way of the next run for ever
 
 
-def test_what_is_in_work_done_removed_or_at_rest_asks_for_no_run(shop: Shop) -> None:
+def test_what_is_in_work_done_removed_or_at_rest_asks_for_no_run(shop: SellersHouse) -> None:
     shop.open("acme", "beta", "done", "removed")
     shop.issue("done", "1", "")
     for slug in ("acme", "beta", "removed"):
@@ -44,7 +44,7 @@ def test_what_is_in_work_done_removed_or_at_rest_asks_for_no_run(shop: Shop) -> 
     assert shop.asked_for() == ["beta"]
 
 
-def in_flight(shop: Shop, like: str, job: str, asset: str) -> dg.DagsterRun:
+def in_flight(shop: SellersHouse, like: str, job: str, asset: str) -> dg.DagsterRun:
     """The record of a run of acme that works: of a job, or of an asset that a person chose."""
     run = shop.house.ended(like, dg.DagsterRunStatus.STARTED, "acme")
     shop.house.instance.delete_run(run.run_id)
@@ -54,7 +54,7 @@ def in_flight(shop: Shop, like: str, job: str, asset: str) -> dg.DagsterRun:
 
 
 def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other(
-    shop: Shop, configure: Callable[..., None]
+    shop: SellersHouse, configure: Callable[..., None]
 ) -> None:
     configure(sweep_threshold=2)
     shop.open("acme", "beta", "gamma")
@@ -75,7 +75,7 @@ def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other
     assert shop.asked_for() == []
 
 
-def test_after_a_sweep_each_organization_shows_the_state_of_its_checks(shop: Shop) -> None:
+def test_after_a_sweep_each_organization_shows_the_state_of_its_checks(shop: SellersHouse) -> None:
     slugs = ["acme", "beta", "gamma", "wrong"]
     shop.open(*slugs)
     gaps = """insert into billing.invoice_counter (organization_id, series, period, next_number)
@@ -99,10 +99,10 @@ def test_after_a_sweep_each_organization_shows_the_state_of_its_checks(shop: Sho
 
 
 @pytest.mark.slow
-def test_10_000_organizations_with_open_jobs_fit_into_a_tick(lasting_house: House) -> None:
+def test_10_000_organizations_with_open_jobs_fit_into_a_tick(lasting_house: DagsterHouse) -> None:
     lasting_house.add_many(10_000)
     lasting_house.keep_partitions_in_step()
-    shop = Shop(lasting_house)
+    shop = SellersHouse(lasting_house)
     started = time.monotonic()
     assert not shop.tick().run_requests
     idle = time.monotonic() - started

@@ -25,7 +25,7 @@ from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 
 CUSTOMERS = [
@@ -47,7 +47,7 @@ CUSTOMERS = [
 class PostRoom:
     """An installation whose organizations have issued invoices."""
 
-    house: House
+    house: DagsterHouse
 
     def open(self, *slugs: str, **messages: Any) -> None:
         """Adds organizations that can issue invoices and have customers who can be reached; without quiet hours, unless
@@ -215,13 +215,13 @@ def named(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.fixture
-def post_room(house: House, configure: Callable[..., None]) -> PostRoom:
+def post_room(house: DagsterHouse, configure: Callable[..., None]) -> PostRoom:
     configure(document_processes=1)
     return PostRoom(house)
 
 
 @pytest.fixture
-def kept_post_room(kept_house: House, configure: Callable[..., None]) -> PostRoom:
+def kept_post_room(kept_house: DagsterHouse, configure: Callable[..., None]) -> PostRoom:
     """One whose runs can be executed again."""
     configure(document_processes=1)
     return PostRoom(kept_house)

@@ -13,7 +13,7 @@ import pytest
 from invoice_pipelines.defs.delivery.reports import delivery_reports_schedule
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom
 
 
@@ -154,7 +154,7 @@ def test_a_run_names_the_batch_jobs_of_documents_and_of_messages(post_room: Post
 
 
 def test_the_schedule_has_reports_read_where_messages_are_out_and_says_why_not(
-    kept_house: House, twilio: TwilioServer
+    kept_house: DagsterHouse, twilio: TwilioServer
 ) -> None:
     post_room = PostRoom(kept_house)
     post_room.open("acme", "beta", sms_from="+4930123456")

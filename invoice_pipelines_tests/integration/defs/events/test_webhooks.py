@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from invoice_pipelines.events.webhooks.endpoints import add_endpoint
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import cancel_job, create_job
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.support.receiver import Receiver, Reply
 
 
@@ -22,25 +22,25 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def office(house: House, configure: Callable[..., None]) -> House:
+def office(house: DagsterHouse, configure: Callable[..., None]) -> DagsterHouse:
     keys = Fernet.generate_key().decode()
     configure(webhook_local_addresses="true", webhook_timeout_seconds=1, encryption_keys=keys)
     house.add("acme", "other")
     return house
 
 
-def change(house: House, slug: str, times: int = 1) -> None:
+def change(house: DagsterHouse, slug: str, times: int = 1) -> None:
     with house.context(slug).scope() as connection:
         for _ in range(times):
             cancel_job(connection, create_job(connection, "tidy_up", ["a"], created_by="anna"), cancelled_by="anna")
 
 
-def listen(house: House, slug: str, receiver: Receiver, *types: str) -> None:
+def listen(house: DagsterHouse, slug: str, receiver: Receiver, *types: str) -> None:
     with house.context(slug).scope() as connection:
         add_endpoint(connection, load_settings(), receiver.url, event_types=types, created_by="anna")
 
 
-def asked_for(house: House) -> list[str]:
+def asked_for(house: DagsterHouse) -> list[str]:
     """Slugs of the sweep that the sensor asks for."""
     requests = house.look("webhooks_due").run_requests or []
     return [
@@ -48,11 +48,11 @@ def asked_for(house: House) -> list[str]:
     ]
 
 
-def sweep(house: House, *slugs: str) -> dg.ExecuteInProcessResult:
+def sweep(house: DagsterHouse, *slugs: str) -> dg.ExecuteInProcessResult:
     return house.run("webhooks_sweep", config={"ops": {"sweep_webhooks": {"config": {"organizations": list(slugs)}}}})
 
 
-def test_what_happened_is_told_once_where_somebody_listens(office: House, receiver: Receiver) -> None:
+def test_what_happened_is_told_once_where_somebody_listens(office: DagsterHouse, receiver: Receiver) -> None:
     change(office, "acme")
     assert asked_for(office) == []
     listen(office, "acme", receiver)
@@ -69,13 +69,13 @@ def test_what_happened_is_told_once_where_somebody_listens(office: House, receiv
     assert told.metadata["told"].value == 3
 
 
-def test_what_nobody_wants_asks_for_no_run(office: House, receiver: Receiver) -> None:
+def test_what_nobody_wants_asks_for_no_run(office: DagsterHouse, receiver: Receiver) -> None:
     listen(office, "acme", receiver, "invoice.*")
     change(office, "acme", 5)
     assert asked_for(office) == []
 
 
-def test_an_endpoint_that_fails_stops_no_other_and_is_warned_of(office: House, receiver: Receiver) -> None:
+def test_an_endpoint_that_fails_stops_no_other_and_is_warned_of(office: DagsterHouse, receiver: Receiver) -> None:
     with Receiver() as broken:
         broken.answer = lambda _: Reply(500)
         listen(office, "acme", broken)

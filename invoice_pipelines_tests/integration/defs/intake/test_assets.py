@@ -11,7 +11,7 @@ from invoice_pipelines_tests.integration.defs.conftest import (
     CREDIT_NOTE,
     GOOD,
     WRONG_TOTAL,
-    House,
+    DagsterHouse,
     checks,
     failed_checks,
     plain,
@@ -21,7 +21,7 @@ from invoice_pipelines_tests.integration.defs.conftest import (
 ALL = ("uploads", "parsed_invoices", "validated_invoices", "export_files")
 
 
-def materialize(house: House, slug: str) -> dg.ExecuteInProcessResult:
+def materialize(house: DagsterHouse, slug: str) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [house.defs.resolve_assets_def(dg.AssetKey(["intake", name])) for name in ALL],
         partition_key=slug,
@@ -35,7 +35,7 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
     return shown(result, f"intake/{name}")
 
 
-def test_a_run_takes_files_from_the_inbox_to_an_export_and_changes_say_which_run_it_was(house: House) -> None:
+def test_a_run_takes_files_from_the_inbox_to_an_export_and_changes_say_which_run_it_was(house: DagsterHouse) -> None:
     house.add("acme")
     path = house.drop("acme", "invoice.xml", GOOD)
     house.asked_for()
@@ -48,7 +48,9 @@ def test_a_run_takes_files_from_the_inbox_to_an_export_and_changes_say_which_run
     assert authors == {f"run {result.run_id}"}
 
 
-def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_bad_documents(house: House) -> None:
+def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_bad_documents(
+    house: DagsterHouse,
+) -> None:
     house.add("acme")
     house.behind("""update organizations.organization set settings = '{"language": "de"}'""")
     for name, document in {
@@ -113,7 +115,7 @@ def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_ba
     assert metadata(with_nothing_to_do, "parsed_invoices")["failed"] == 1
 
 
-def test_a_run_without_anything_to_do_says_so(house: House) -> None:
+def test_a_run_without_anything_to_do_says_so(house: DagsterHouse) -> None:
     house.add("acme")
     result = materialize(house, "acme")
     assert result.success
@@ -122,7 +124,7 @@ def test_a_run_without_anything_to_do_says_so(house: House) -> None:
     assert all(evaluation.passed for evaluation in checks(result).values())
 
 
-def test_a_file_that_is_refused_is_named_and_stays(house: House, configure: Any) -> None:
+def test_a_file_that_is_refused_is_named_and_stays(house: DagsterHouse, configure: Any) -> None:
     configure(upload_max_megabytes=1)
     house.add("acme")
     path = house.drop("acme", "huge.xml", b"<" * 1_000_001)
@@ -137,7 +139,7 @@ def test_a_file_that_is_refused_is_named_and_stays(house: House, configure: Any)
     assert path.exists()
 
 
-def test_a_broken_promise_stops_what_comes_after_and_names_the_invoice(house: House) -> None:
+def test_a_broken_promise_stops_what_comes_after_and_names_the_invoice(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "first.xml", GOOD)
     house.asked_for()
@@ -158,7 +160,7 @@ def test_a_broken_promise_stops_what_comes_after_and_names_the_invoice(house: Ho
     assert house.statuses("acme")["credit.xml"] == "VALIDATED"  # not exported on top of a broken ledger
 
 
-def test_a_lost_invoice_stops_the_run_at_once(house: House) -> None:
+def test_a_lost_invoice_stops_the_run_at_once(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "first.xml", GOOD)
     house.asked_for()
@@ -174,7 +176,7 @@ def test_a_lost_invoice_stops_the_run_at_once(house: House) -> None:
     assert not result.asset_materializations_for_node("intake__parsed_invoices")
 
 
-def test_runs_over_organizations_take_each_ones_own_files_and_no_others(house: House) -> None:
+def test_runs_over_organizations_take_each_ones_own_files_and_no_others(house: DagsterHouse) -> None:
     slugs = ["acme", "beta"]
     house.add(*slugs)
     for slug in slugs:

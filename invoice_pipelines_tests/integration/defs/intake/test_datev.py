@@ -6,11 +6,11 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.exports.datev.accounts.rules import check_rules, replace_rules
 from invoice_pipelines.intake.exports.datev.choosing import retry_waiting
 from invoice_pipelines.intake.exports.datev.settings import checked_settings, save_settings
-from invoice_pipelines_tests.integration.defs.conftest import CREDIT_NOTE, GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import CREDIT_NOTE, GOOD, DagsterHouse
 from invoice_pipelines_tests.integration.defs.intake.test_assets import materialize, metadata
 
 
-def test_an_export_reports_bookings_sums_and_what_is_missing(house: House) -> None:
+def test_an_export_reports_bookings_sums_and_what_is_missing(house: DagsterHouse) -> None:
     house.add("acme")
     settings = checked_settings(consultant=29098, client=55003, chart="SKR03")
     with organization_scope(house.database.engine, house.id_of("acme")) as connection:

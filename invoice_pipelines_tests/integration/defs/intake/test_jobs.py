@@ -15,7 +15,7 @@ from invoice_pipelines_tests.integration.defs.conftest import (
     BROKEN_XML,
     GOOD,
     WRONG_TOTAL,
-    House,
+    DagsterHouse,
     failure_of,
     outputs,
 )
@@ -23,14 +23,14 @@ from invoice_pipelines_tests.integration.defs.conftest import (
 NAMES = ("uploads", "parsed_invoices", "validated_invoices", "export_files")
 
 
-def materialized(house: House, name: str) -> set[str]:
+def materialized(house: DagsterHouse, name: str) -> set[str]:
     return set(house.instance.get_materialized_partitions(dg.AssetKey(["intake", name])))
 
 
 # --- The sweep --------------------------------------------------------------------------------------------------------
 
 
-def test_a_sweep_takes_all_through_all_stages_and_reports_where_something_happened(house: House) -> None:
+def test_a_sweep_takes_all_through_all_stages_and_reports_where_something_happened(house: DagsterHouse) -> None:
     house.add("acme", "beta", "idle")
     house.drop("acme", "good.xml", GOOD)
     house.drop("acme", "wrong.xml", WRONG_TOTAL)
@@ -50,7 +50,7 @@ def test_a_sweep_takes_all_through_all_stages_and_reports_where_something_happen
     assert failed == {("all_invoices_valid", "acme"), ("all_documents_readable", "beta")}
 
 
-def test_broken_organizations_never_stop_a_sweep(house: House) -> None:
+def test_broken_organizations_never_stop_a_sweep(house: DagsterHouse) -> None:
     slugs = ("acme", "folderless", "removed", "unset", "zeta")
     house.add(*slugs)
     for slug in slugs:
@@ -69,7 +69,7 @@ def test_broken_organizations_never_stop_a_sweep(house: House) -> None:
         assert house.statuses(slug) == {"good.xml": "EXPORTED"}
 
 
-def test_a_sweep_stops_an_organization_at_a_broken_promise_and_goes_on_with_the_next(house: House) -> None:
+def test_a_sweep_stops_an_organization_at_a_broken_promise_and_goes_on_with_the_next(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     house.drop("acme", "good.xml", GOOD)
     house.asked_for()
@@ -84,7 +84,7 @@ def test_a_sweep_stops_an_organization_at_a_broken_promise_and_goes_on_with_the_
 
 
 def test_a_sweep_ends_when_its_time_is_up_and_leaves_the_rest_to_the_next(
-    house: House, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    house: DagsterHouse, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.add("acme", "beta")
     for slug in ("acme", "beta"):
@@ -106,14 +106,14 @@ def test_a_sweep_ends_when_its_time_is_up_and_leaves_the_rest_to_the_next(
 # --- Retry ------------------------------------------------------------------------------------------------------------
 
 
-def retry(house: House, slug: str, ids: list[str] | None = None) -> dg.ExecuteInProcessResult:
+def retry(house: DagsterHouse, slug: str, ids: list[str] | None = None) -> dg.ExecuteInProcessResult:
     config: dict[str, Any] = {"organization": slug}
     if ids is not None:
         config["invoice_ids"] = ids
     return house.run("retry_failed_intake", config={"ops": {"retry_failed_invoices": {"config": config}}})
 
 
-def test_failed_invoices_are_tried_again_the_named_ones_or_all(house: House) -> None:
+def test_failed_invoices_are_tried_again_the_named_ones_or_all(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "wrong.xml", WRONG_TOTAL)
     house.drop("acme", "broken.xml", BROKEN_XML)

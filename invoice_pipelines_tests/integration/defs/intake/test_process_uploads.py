@@ -15,7 +15,7 @@ from invoice_pipelines_tests.integration.defs.conftest import (
     BROKEN_XML,
     CREDIT_NOTE,
     GOOD,
-    House,
+    DagsterHouse,
     code_location,
     failure_of,
     plain,
@@ -36,15 +36,15 @@ def config(slug: str, ids: list[str]) -> dict[str, Any]:
     return {"ops": {"uploads": {"config": {"organization": slug, "upload_ids": ids}}}}
 
 
-def process_now(house: House, slug: str, ids: list[str]) -> dg.ExecuteInProcessResult:
+def process_now(house: DagsterHouse, slug: str, ids: list[str]) -> dg.ExecuteInProcessResult:
     return house.run(JOB, config=config(slug, ids))
 
 
-def first_run(house: House, slug: str, ids: list[str]) -> dg.JobExecutionResult:
+def first_run(house: DagsterHouse, slug: str, ids: list[str]) -> dg.JobExecutionResult:
     return dg.execute_job(dg.reconstructable(job), house.instance, run_config=config(slug, ids), raise_on_error=False)
 
 
-def from_failure(house: House, failed: dg.JobExecutionResult) -> dg.JobExecutionResult:
+def from_failure(house: DagsterHouse, failed: dg.JobExecutionResult) -> dg.JobExecutionResult:
     options = dg.ReexecutionOptions.from_failure(failed.run_id, house.instance)
     return dg.execute_job(dg.reconstructable(job), house.instance, reexecution_options=options)
 
@@ -67,14 +67,16 @@ def by_box(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
     return {event.step_key or "": plain(event.step_output_data.metadata) for event in events}
 
 
-def job_of(house: House, slug: str) -> tuple[Any, ...]:
+def job_of(house: DagsterHouse, slug: str) -> tuple[Any, ...]:
     rows = house.rows(
         slug, "select id::text, status, successful_items, failed_items, skipped_items from work.batch_job"
     )
     return tuple(rows[0])
 
 
-def test_each_box_shows_what_it_did_and_a_scan_holds_up_no_other_document(house: House, engine: OcrEngine) -> None:
+def test_each_box_shows_what_it_did_and_a_scan_holds_up_no_other_document(
+    house: DagsterHouse, engine: OcrEngine
+) -> None:
     house.add("acme")
     house.upload("acme", "other.xml", CREDIT_NOTE)
     bomb = house.folder / "bomb.xml"
@@ -104,7 +106,7 @@ def test_each_box_shows_what_it_did_and_a_scan_holds_up_no_other_document(house:
     assert any(check.check_name == "all_documents_readable" for check in result.get_asset_check_evaluations())
 
 
-def test_a_run_goes_on_at_the_export_that_failed_and_exports_nothing_twice(kept_house: House) -> None:
+def test_a_run_goes_on_at_the_export_that_failed_and_exports_nothing_twice(kept_house: DagsterHouse) -> None:
     house = kept_house
     house.add("acme")
     exports = house.folder / "exports"
@@ -126,7 +128,7 @@ def test_a_run_goes_on_at_the_export_that_failed_and_exports_nothing_twice(kept_
     assert (run.tags["batch_job"], run.tags["organization"]) == (job_of(house, "acme")[0], "acme")
 
 
-def test_a_run_goes_on_at_the_box_whose_storage_was_down(kept_house: House) -> None:
+def test_a_run_goes_on_at_the_box_whose_storage_was_down(kept_house: DagsterHouse) -> None:
     house = kept_house
     house.add("acme")
     ids = [house.upload("acme", "good.xml", GOOD), house.upload("acme", "credit.xml", CREDIT_NOTE)]
@@ -144,7 +146,7 @@ def test_a_run_goes_on_at_the_box_whose_storage_was_down(kept_house: House) -> N
     assert len(house.rows("acme", "select * from intake.export_invoice")) == 2
 
 
-def test_an_engine_that_is_down_fails_the_box_of_scans_alone(house: House, engine: OcrEngine) -> None:
+def test_an_engine_that_is_down_fails_the_box_of_scans_alone(house: DagsterHouse, engine: OcrEngine) -> None:
     house.add("acme")
     engine.is_away = True
     result = process_now(
@@ -155,7 +157,9 @@ def test_an_engine_that_is_down_fails_the_box_of_scans_alone(house: House, engin
     assert house.statuses("acme") == {"scan.pdf": "UPLOADED", "good.xml": "EXPORTED"}
 
 
-def test_two_runs_over_the_same_uploads_lose_and_double_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_over_the_same_uploads_lose_and_double_nothing(
+    house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.add("acme")
     ids = [house.upload("acme", "good.xml", GOOD), house.upload("acme", "damaged.xml", BROKEN_XML)]
     others: list[Any] = []
@@ -175,7 +179,7 @@ def test_two_runs_over_the_same_uploads_lose_and_double_nothing(house: House, mo
     assert [tuple(row) for row in jobs] == [("completed_with_errors", 1, 1)] * 2
 
 
-def test_what_an_operator_mistypes_is_named_in_one_line_in_a_run_of_the_organization(house: House) -> None:
+def test_what_an_operator_mistypes_is_named_in_one_line_in_a_run_of_the_organization(house: DagsterHouse) -> None:
     house.add("acme")
     for slug, ids, line in (
         ("acme", ["invoice.pdf"], "upload_ids: 'invoice.pdf' is not an id"),
@@ -186,7 +190,7 @@ def test_what_an_operator_mistypes_is_named_in_one_line_in_a_run_of_the_organiza
     assert len(house.instance.get_runs(dg.RunsFilter(tags={"organization": "acme"}))) == 2
 
 
-def test_an_upload_of_another_organization_is_unknown(house: House) -> None:
+def test_an_upload_of_another_organization_is_unknown(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     own, others = house.upload("acme", "own.xml", GOOD), house.upload("beta", "secret.xml", GOOD)
     result = process_now(house, "acme", [own, others])

@@ -8,25 +8,25 @@ import dagster as dg
 
 from invoice_pipelines.intake.states import RECOGNIZE
 from invoice_pipelines.work.leases import claim
-from invoice_pipelines_tests.integration.defs.conftest import House, failed_checks, plain
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse, failed_checks, plain
 from invoice_pipelines_tests.integration.defs.intake.conftest import NEXT_PDF, PDF, SCAN, OcrEngine
 
 
-def recognize(house: House) -> dg.ExecuteInProcessResult:
+def recognize(house: DagsterHouse) -> dg.ExecuteInProcessResult:
     """The run that the sensor asks for now."""
     (request,) = house.look("recognition_due").run_requests or []
     assert request.job_name is not None
     return house.run(request.job_name, config=request.run_config)
 
 
-def take_in(house: House, slug: str) -> None:
+def take_in(house: DagsterHouse, slug: str) -> None:
     """The run that the sensor of the intake asks for now."""
     assert house.asked_for() == [slug]
     assert house.run("intake", slug).success
 
 
 def test_what_needs_no_recognition_is_exported_before_the_first_page_is_recognized(
-    house: House, engine: OcrEngine
+    house: DagsterHouse, engine: OcrEngine
 ) -> None:
     house.add("acme")
     for name, document in {"1.pdf": SCAN, "2.pdf": PDF, "3.pdf": NEXT_PDF}.items():
@@ -51,7 +51,7 @@ def test_what_needs_no_recognition_is_exported_before_the_first_page_is_recogniz
 
 
 def test_recognition_works_beside_the_other_runs_of_its_organizations_one_run_at_a_time(
-    house: House, engine: OcrEngine
+    house: DagsterHouse, engine: OcrEngine
 ) -> None:
     for slug in ("acme", "beta"):
         house.add(slug)
@@ -66,7 +66,7 @@ def test_recognition_works_beside_the_other_runs_of_its_organizations_one_run_at
     assert house.instance.get_materialized_partitions(dg.AssetKey(["intake", "recognized_pages"])) == {"acme", "beta"}
 
 
-def test_recognition_that_works_was_killed_or_failed_holds_up_no_other(house: House, engine: OcrEngine) -> None:
+def test_recognition_that_works_was_killed_or_failed_holds_up_no_other(house: DagsterHouse, engine: OcrEngine) -> None:
     house.add("acme")
     house.drop("acme", "1.pdf", SCAN)
     take_in(house, "acme")
@@ -94,7 +94,9 @@ def test_recognition_that_works_was_killed_or_failed_holds_up_no_other(house: Ho
     assert engine.asked == 1
 
 
-def test_while_the_engine_is_away_the_check_of_its_asset_says_so_and_no_other(house: House, engine: OcrEngine) -> None:
+def test_while_the_engine_is_away_the_check_of_its_asset_says_so_and_no_other(
+    house: DagsterHouse, engine: OcrEngine
+) -> None:
     house.add("acme")
     house.drop("acme", "1.pdf", SCAN)
     house.drop("acme", "2.pdf", PDF)

@@ -8,12 +8,12 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 
 ASSET = dg.AssetKey(["intake", "reparsed_invoices"])
 
 
-def run(house: House, slug: str, **config: bool) -> dict[str, Any]:
+def run(house: DagsterHouse, slug: str, **config: bool) -> dict[str, Any]:
     """Metadata of a run over one organization."""
     result = house.run("reparse_intake", slug, {"ops": {"intake__reparsed_invoices": {"config": config}}})
     assert result.success
@@ -21,7 +21,7 @@ def run(house: House, slug: str, **config: bool) -> dict[str, Any]:
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def received(house: House, slug: str) -> None:
+def received(house: DagsterHouse, slug: str) -> None:
     """An exported invoice whose due date an older reader has read otherwise."""
     house.drop(slug, "good.xml", GOOD)
     house.asked_for()
@@ -29,7 +29,7 @@ def received(house: House, slug: str) -> None:
     house.behind("""update intake.received_invoice set reading_json = reading_json || '{"due_date": "2020-01-01"}'""")
 
 
-def test_a_dry_run_shows_counts_changes_and_a_file_and_changes_nothing(house: House) -> None:
+def test_a_dry_run_shows_counts_changes_and_a_file_and_changes_nothing(house: DagsterHouse) -> None:
     house.add("acme", "idle")
     received(house, "acme")
     shown = run(house, "acme")
@@ -46,7 +46,7 @@ def test_a_dry_run_shows_counts_changes_and_a_file_and_changes_nothing(house: Ho
     assert run(house, "idle")["read again"] == 0
 
 
-def test_written_it_is_exported_again_as_a_correction_where_that_is_asked_for(house: House) -> None:
+def test_written_it_is_exported_again_as_a_correction_where_that_is_asked_for(house: DagsterHouse) -> None:
     house.add("acme")
     received(house, "acme")
     assert "exported" in run(house, "acme", write=True)["by effect"]
@@ -59,6 +59,6 @@ def test_written_it_is_exported_again_as_a_correction_where_that_is_asked_for(ho
     assert house.statuses("acme") == {"good.xml": "EXPORTED"}
 
 
-def test_the_ordinary_run_does_not_read_history_again(house: House) -> None:
+def test_the_ordinary_run_does_not_read_history_again(house: DagsterHouse) -> None:
     job = house.defs.resolve_job_def("intake")
     assert ASSET not in job.asset_layer.executable_asset_keys

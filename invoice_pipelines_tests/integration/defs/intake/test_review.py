@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from invoice_pipelines.database import libpq_url
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, checks, failure_of, outputs, plain
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse, checks, failure_of, outputs, plain
 from invoice_pipelines_tests.integration.defs.intake.test_assets import materialize, metadata
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 
@@ -26,7 +26,7 @@ def check_of(result: dg.ExecuteInProcessResult) -> tuple[bool, dict[str, Any]]:
     return check.passed, plain(check.metadata)
 
 
-def test_an_invoice_that_waits_is_counted_shown_and_not_exported(house: House) -> None:
+def test_an_invoice_that_waits_is_counted_shown_and_not_exported(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
     house.drop("acme", "good.xml", GOOD)
@@ -51,7 +51,7 @@ def test_an_invoice_that_waits_is_counted_shown_and_not_exported(house: House) -
     assert "IP-REQ-01: The invoice number BT-1 is missing." in validated["the oldest that waits"]
 
 
-def test_one_that_waits_too_long_is_a_warning_even_where_nothing_is_new(house: House) -> None:
+def test_one_that_waits_too_long_is_a_warning_even_where_nothing_is_new(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
     house.asked_for()
@@ -71,7 +71,7 @@ def test_one_that_waits_too_long_is_a_warning_even_where_nothing_is_new(house: H
     assert "the oldest that waits" not in metadata(result, "validated_invoices")
 
 
-def test_an_original_that_is_gone_costs_the_picture_and_nothing_else(house: House) -> None:
+def test_an_original_that_is_gone_costs_the_picture_and_nothing_else(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
     house.asked_for()
@@ -87,7 +87,7 @@ def test_an_original_that_is_gone_costs_the_picture_and_nothing_else(house: Hous
     assert "the oldest that waits" not in metadata(result, "validated_invoices")
 
 
-def test_nothing_that_waits_is_nothing_to_show(house: House) -> None:
+def test_nothing_that_waits_is_nothing_to_show(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "good.xml", GOOD)
     house.asked_for()
@@ -99,13 +99,13 @@ def test_nothing_that_waits_is_nothing_to_show(house: House) -> None:
     assert metadata(result, "validated_invoices")["waiting for review"] == 0
 
 
-def decide(house: House, **config: Any) -> dict[str, Any]:
+def decide(house: DagsterHouse, **config: Any) -> dict[str, Any]:
     """What the job of decisions says, with its config."""
     config = {"organization": "acme", **config}
     return outputs(house.run("decide_reviews", config={"ops": {"decide_waiting_invoices": {"config": config}}}))
 
 
-def test_many_are_decided_at_once_and_nothing_is_without_write(house: House) -> None:
+def test_many_are_decided_at_once_and_nothing_is_without_write(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     for slug in ("acme", "beta"):
         house.drop(slug, "one.pdf", page_of("HW-77", "1000.00"))
@@ -133,7 +133,7 @@ def test_many_are_decided_at_once_and_nothing_is_without_write(house: House) -> 
     assert house.statuses("beta") == waits
 
 
-def test_what_was_exported_is_exported_again(house: House) -> None:
+def test_what_was_exported_is_exported_again(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "good.xml", GOOD)
     house.asked_for()
@@ -149,7 +149,7 @@ def test_what_was_exported_is_exported_again(house: House) -> None:
 
 @pytest.mark.direct
 def test_beside_a_transaction_left_open_one_line_names_who_holds_the_invoice_and_nothing_is_half_done(
-    house: House, configure: Callable[..., None]
+    house: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     configure(database_lock_timeout_seconds=0.4)
     house.add("acme")

@@ -12,7 +12,7 @@ import pytest
 
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import remove_organization
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse
 from invoice_pipelines_tests.support.sizes import size
 
 
@@ -34,7 +34,7 @@ def reason(result: dg.SensorResult) -> str:
 # --- What is due ------------------------------------------------------------------------------------------------------
 
 
-def test_files_that_lie_still_ask_for_one_run_of_their_organization_which_names_it(house: House) -> None:
+def test_files_that_lie_still_ask_for_one_run_of_their_organization_which_names_it(house: DagsterHouse) -> None:
     house.add("acme", "beta", "quiet")
     house.drop("acme", "one.xml", b"<one/>")
     house.drop("acme", "two.xml", b"<two/>")
@@ -48,7 +48,7 @@ def test_files_that_lie_still_ask_for_one_run_of_their_organization_which_names_
     assert {request.run_key for request in requests} == {None}  # a key would stand in the way of the next run for ever
 
 
-def test_only_a_file_that_lies_still_asks_for_a_run(house: House, configure: Callable[..., None]) -> None:
+def test_only_a_file_that_lies_still_asks_for_a_run(house: DagsterHouse, configure: Callable[..., None]) -> None:
     configure(inbox_settle_seconds=60)
     house.add("gone", "grows", "still")
     paths = {slug: house.drop(slug, "one.xml", b"<one>") for slug in ("gone", "grows", "still")}
@@ -63,7 +63,7 @@ def test_only_a_file_that_lies_still_asks_for_a_run(house: House, configure: Cal
     assert house.wanted("intake_due") == ["grows", "still"]
 
 
-def test_work_that_waits_in_the_queue_asks_for_a_run_without_any_file(house: House) -> None:
+def test_work_that_waits_in_the_queue_asks_for_a_run_without_any_file(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "broken.xml", b"no invoice")
     house.asked_for()
@@ -74,7 +74,7 @@ def test_work_that_waits_in_the_queue_asks_for_a_run_without_any_file(house: Hou
     assert [request.partition_key for request in house.tick().run_requests or []] == ["acme"]
 
 
-def test_files_of_unknown_and_removed_organizations_are_named_and_stay(house: House) -> None:
+def test_files_of_unknown_and_removed_organizations_are_named_and_stay(house: DagsterHouse) -> None:
     house.add("acme")
     lost, removed = house.drop("nobody", "one.xml", b"<one/>"), house.drop("acme", "one.xml", b"<one/>")
     house.tick()
@@ -85,7 +85,7 @@ def test_files_of_unknown_and_removed_organizations_are_named_and_stay(house: Ho
     assert lost.read_bytes() == removed.read_bytes() == b"<one/>"
 
 
-def test_an_organization_waits_for_its_partition(house: House) -> None:
+def test_an_organization_waits_for_its_partition(house: DagsterHouse) -> None:
     house.add_many(1)
     house.drop("org-00001", "one.xml", b"<one/>")
     assert house.asked_for() == []
@@ -93,7 +93,7 @@ def test_an_organization_waits_for_its_partition(house: House) -> None:
     assert house.asked_for() == ["org-00001"]
 
 
-def test_a_wrong_setting_is_named_by_its_variable(house: House, configure: Callable[..., None]) -> None:
+def test_a_wrong_setting_is_named_by_its_variable(house: DagsterHouse, configure: Callable[..., None]) -> None:
     configure(inbox_settle_seconds="soon")
     with (
         pytest.raises(Exception) as error,
@@ -108,7 +108,7 @@ def test_a_wrong_setting_is_named_by_its_variable(house: House, configure: Calla
 # --- In flight and at rest --------------------------------------------------------------------------------------------
 
 
-def test_an_organization_with_a_run_in_flight_is_not_asked_for_again(house: House) -> None:
+def test_an_organization_with_a_run_in_flight_is_not_asked_for_again(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     house.drop("acme", "one.xml", b"<one/>")
     house.drop("beta", "one.xml", b"<one/>")
@@ -124,7 +124,7 @@ def test_an_organization_with_a_run_in_flight_is_not_asked_for_again(house: Hous
     assert house.asked_for() == ["acme", "beta"]
 
 
-def test_after_failures_an_organization_rests_longer_each_time_until_it_succeeds(house: House) -> None:
+def test_after_failures_an_organization_rests_longer_each_time_until_it_succeeds(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "one.xml", b"<one/>")
     assert house.asked_for() == ["acme"]
@@ -143,7 +143,7 @@ def test_after_failures_an_organization_rests_longer_each_time_until_it_succeeds
     assert house.asked_for() == ["acme"]  # the failures before the success are forgotten
 
 
-def test_a_fault_that_stays_costs_a_run_every_ten_minutes(house: House) -> None:
+def test_a_fault_that_stays_costs_a_run_every_ten_minutes(house: DagsterHouse) -> None:
     house.add("acme")
     house.drop("acme", "one.xml", GOOD)
     for _ in range(8):
@@ -155,7 +155,7 @@ def test_a_fault_that_stays_costs_a_run_every_ten_minutes(house: House) -> None:
     assert house.asked_for() == ["acme"]
 
 
-def test_what_a_sweep_left_out_rests_and_its_neighbours_do_not(lasting_house: House) -> None:
+def test_what_a_sweep_left_out_rests_and_its_neighbours_do_not(lasting_house: DagsterHouse) -> None:
     house = lasting_house
     house.add("acme", "beta")
     house.drop("acme", "one.xml", b"<one/>")
@@ -172,7 +172,9 @@ def test_what_a_sweep_left_out_rests_and_its_neighbours_do_not(lasting_house: Ho
 # --- Many organizations -----------------------------------------------------------------------------------------------
 
 
-def test_with_more_due_than_the_threshold_one_sweep_takes_them(house: House, configure: Callable[..., None]) -> None:
+def test_with_more_due_than_the_threshold_one_sweep_takes_them(
+    house: DagsterHouse, configure: Callable[..., None]
+) -> None:
     configure(sweep_threshold=2, sweep_size=100)
     house.add("a", "b", "c")
     for slug in ("a", "b"):
@@ -187,7 +189,7 @@ def test_with_more_due_than_the_threshold_one_sweep_takes_them(house: House, con
     assert dg.validate_run_config(house.defs.resolve_job_def("intake_sweep"), request.run_config)
 
 
-def test_sweeps_give_each_organization_its_turn(house: House, configure: Callable[..., None]) -> None:
+def test_sweeps_give_each_organization_its_turn(house: DagsterHouse, configure: Callable[..., None]) -> None:
     configure(sweep_threshold=1, sweep_size=2, sweeps_at_once=1)
     slugs = ["a", "b", "c", "d", "e"]
     house.add(*slugs)
@@ -204,7 +206,7 @@ def test_sweeps_give_each_organization_its_turn(house: House, configure: Callabl
 
 
 @pytest.mark.slow
-def test_10_000_organizations_with_files_fit_into_a_tick(lasting_house: House) -> None:
+def test_10_000_organizations_with_files_fit_into_a_tick(lasting_house: DagsterHouse) -> None:
     house = lasting_house
     house.add_many(10_000)
     house.keep_partitions_in_step()
@@ -226,7 +228,7 @@ def test_10_000_organizations_with_files_fit_into_a_tick(lasting_house: House) -
 
 
 @pytest.mark.slow
-def test_50_000_files_in_one_inbox_fit_into_a_tick(lasting_house: House) -> None:
+def test_50_000_files_in_one_inbox_fit_into_a_tick(lasting_house: DagsterHouse) -> None:
     house, count = lasting_house, size(10_000, 50_000)
     house.add("acme", "beta")
     for number in range(count):
@@ -244,7 +246,7 @@ def test_50_000_files_in_one_inbox_fit_into_a_tick(lasting_house: House) -> None
 
 
 @pytest.mark.slow
-def test_10_000_organizations_without_files_or_work_cost_next_to_nothing(lasting_house: House) -> None:
+def test_10_000_organizations_without_files_or_work_cost_next_to_nothing(lasting_house: DagsterHouse) -> None:
     lasting_house.add_many(10_000)
     lasting_house.keep_partitions_in_step()
     started = time.monotonic()

@@ -8,11 +8,11 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.defs.operations.health import HEALTH
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, plain
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse, plain
 
 
-def told(house: House) -> dict[str, object] | None:
+def told(house: DagsterHouse) -> dict[str, object] | None:
     """One tick of the sensor, with what the daemon makes of it: the figures, where it told any."""
     events = house.look("fleet_health").asset_events or []
     for event in events:
@@ -24,7 +24,7 @@ def told(house: House) -> dict[str, object] | None:
     return plain(newest.asset_materialization.metadata)
 
 
-def checks(house: House) -> dict[str, str]:
+def checks(house: DagsterHouse) -> dict[str, str]:
     """What the UI says of each check: passed, or its severity."""
     repository = house.defs.get_repository_def()
     keys = [key for key in repository.asset_graph.asset_check_keys if key.asset_key == HEALTH]
@@ -38,8 +38,8 @@ def checks(house: House) -> dict[str, str]:
     return states
 
 
-def test_who_is_in_trouble_is_named_with_the_reason_until_it_is_over(house: House) -> None:
-    shop = Shop(house)
+def test_who_is_in_trouble_is_named_with_the_reason_until_it_is_over(house: DagsterHouse) -> None:
+    shop = SellersHouse(house)
     shop.open("acme", "beta", "gamma", "delta")
     fine = told(house)
     assert fine is not None
@@ -77,7 +77,7 @@ def test_who_is_in_trouble_is_named_with_the_reason_until_it_is_over(house: Hous
     assert checks(house) == dict.fromkeys(domains, "passed") | {"invoicing": "ERROR", "receivables": "WARN"}
 
 
-def test_a_person_can_ask_for_it(house: House) -> None:
+def test_a_person_can_ask_for_it(house: DagsterHouse) -> None:
     house.add("acme")
     asset = house.defs.resolve_assets_def(HEALTH)
     result = dg.materialize([asset], instance=house.instance)
@@ -86,7 +86,7 @@ def test_a_person_can_ask_for_it(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_organizations_of_which_each_is_late_are_told_in_a_tick(lasting_house: House) -> None:
+def test_ten_thousand_organizations_of_which_each_is_late_are_told_in_a_tick(lasting_house: DagsterHouse) -> None:
     lasting_house.add_many(10_000)
     lasting_house.keep_partitions_in_step()
     lasting_house.behind(

@@ -7,12 +7,12 @@ import time
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, outputs
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse, outputs
 from invoice_pipelines_tests.support.sizes import size
 
 
-def let_an_hour_pass(house: House) -> None:
+def let_an_hour_pass(house: DagsterHouse) -> None:
     """All that is there came earlier, and was looked at earlier."""
     house.behind("update organizations.checked_promise set checked_at = checked_at - interval '1 hour'")
     house.behind(
@@ -22,12 +22,12 @@ def let_an_hour_pass(house: House) -> None:
     )
 
 
-def raise_total(house: House, slug: str, by: int) -> None:
+def raise_total(house: DagsterHouse, slug: str, by: int) -> None:
     statement = "update intake.received_invoice set gross_amount = gross_amount + :by where organization_id = :id"
     house.behind(statement, by=by, id=house.id_of(slug))
 
 
-def test_a_breakage_that_no_run_touched_is_red_from_the_night_on_until_it_is_mended(house: House) -> None:
+def test_a_breakage_that_no_run_touched_is_red_from_the_night_on_until_it_is_mended(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     for slug in ("acme", "beta"):
         house.drop(slug, "good.xml", GOOD)
@@ -51,8 +51,8 @@ def test_a_breakage_that_no_run_touched_is_red_from_the_night_on_until_it_is_men
     assert house.check_states("intake/validated_invoices", "totals_tie") == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
 
 
-def test_what_is_wrong_with_one_organization_or_stage_keeps_no_other_from_the_look(house: House) -> None:
-    shop = Shop(house)
+def test_what_is_wrong_with_one_organization_or_stage_keeps_no_other_from_the_look(house: DagsterHouse) -> None:
+    shop = SellersHouse(house)
     shop.open("acme", "beta", "gamma")
     house.break_organization("acme")
     shop.ask("beta", shop.orders("beta", "1"))
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_one_organization_or_stage_keeps_no_other_from_the_lo
     assert house.check_states("billing/issued_invoices", "settlements_tie") == {"beta": "FAILED"}
 
 
-def test_what_one_night_is_too_short_for_is_first_in_the_next(house: House) -> None:
+def test_what_one_night_is_too_short_for_is_first_in_the_next(house: DagsterHouse) -> None:
     house.add("acme", "beta", "gamma")
     assert outputs(house.run("nightly_check")) == {"organizations": 3, "left for the next night": 0}
     house.behind(
@@ -82,7 +82,7 @@ def test_what_one_night_is_too_short_for_is_first_in_the_next(house: House) -> N
 
 
 @pytest.mark.slow
-def test_a_night_is_long_enough_to_look_at_10_000_organizations(lasting_house: House) -> None:
+def test_a_night_is_long_enough_to_look_at_10_000_organizations(lasting_house: DagsterHouse) -> None:
     count = size(1_000, 10_000)
     lasting_house.add_many(count)
     started = time.monotonic()

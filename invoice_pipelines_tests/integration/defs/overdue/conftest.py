@@ -14,15 +14,15 @@ from invoice_pipelines.defs.overdue.late_runs import late_overdue_runs
 from invoice_pipelines.defs.overdue.schedules import overdue_schedule
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines_tests.integration.defs.conftest import House
-from invoice_pipelines_tests.integration.overdue.conftest import Desk
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk
 
 
 @dataclass
-class Books:
+class ReceivablesHouse:
     """An installation whose organizations have invoices to be paid."""
 
-    house: House
+    house: DagsterHouse
     monkeypatch: pytest.MonkeyPatch
 
     def open(self, *slugs: str, days_ago: int = 30) -> None:
@@ -36,9 +36,9 @@ class Books:
                 days=days_ago,
             )
 
-    def desk(self, slug: str) -> Desk:
+    def desk(self, slug: str) -> OverdueDesk:
         database = self.house.database
-        return Desk(database.engine, database.superuser, database.app_url, self.house.id_of(slug))
+        return OverdueDesk(database.engine, database.superuser, database.app_url, self.house.id_of(slug))
 
     def late(self, slug: str, *days: int, **how: Any) -> None:
         """Adds an invoice for each number of days that it is late."""
@@ -140,11 +140,11 @@ class Books:
 
 
 @pytest.fixture
-def books(house: House, monkeypatch: pytest.MonkeyPatch) -> Books:
-    return Books(house, monkeypatch)
+def books(house: DagsterHouse, monkeypatch: pytest.MonkeyPatch) -> ReceivablesHouse:
+    return ReceivablesHouse(house, monkeypatch)
 
 
 @pytest.fixture
-def kept_books(kept_house: House, monkeypatch: pytest.MonkeyPatch) -> Books:
+def kept_books(kept_house: DagsterHouse, monkeypatch: pytest.MonkeyPatch) -> ReceivablesHouse:
     """With Dagster's records in files."""
-    return Books(kept_house, monkeypatch)
+    return ReceivablesHouse(kept_house, monkeypatch)

@@ -12,14 +12,14 @@ import pytest
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines_tests.integration.defs import conftest
 from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, failure_of, plain
-from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
+from invoice_pipelines_tests.integration.defs.overdue.conftest import ReceivablesHouse
 
 
 def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return conftest.shown(result, "overdue/notifications")
 
 
-def test_a_run_notifies_once_and_not_for_others_and_all_checks_pass(books: Books) -> None:
+def test_a_run_notifies_once_and_not_for_others_and_all_checks_pass(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     books.late("acme", 1, 5, 0)
     books.late("beta", 5)
@@ -35,7 +35,7 @@ def test_a_run_notifies_once_and_not_for_others_and_all_checks_pass(books: Books
     }
 
 
-def test_a_materialization_says_what_is_overdue_and_what_was_made_of_it(books: Books) -> None:
+def test_a_materialization_says_what_is_overdue_and_what_was_made_of_it(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.desk("acme").want(overdue_levels=[1, 30])
     books.late("acme", 1, 5, 45, 100, 0, -3)
@@ -61,7 +61,7 @@ def test_a_materialization_says_what_is_overdue_and_what_was_made_of_it(books: B
     assert metadata["dagster/row_count"] == 7
 
 
-def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: Books) -> None:
+def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: ReceivablesHouse) -> None:
     books.open("acme")
     desk = books.desk("acme")
     first, second = desk.add([desk.late(3), desk.late(4)])
@@ -74,7 +74,7 @@ def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: Bo
     assert sorted(invoice for invoice, _ in desk.told()) == sorted([first, second])
 
 
-def test_a_bad_invoice_is_named_with_its_reason_and_warned_of(books: Books) -> None:
+def test_a_bad_invoice_is_named_with_its_reason_and_warned_of(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2, 3)
     books.late("acme", 4, is_bad=True)
@@ -97,7 +97,9 @@ def test_a_bad_invoice_is_named_with_its_reason_and_warned_of(books: Books) -> N
         ("update billing.invoice set status = 'paid', amount_paid = 119", "no_notification_of_settled_invoices"),
     ],
 )
-def test_a_broken_promise_is_an_error(books: Books, behind: str, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_promise_is_an_error(
+    books: ReceivablesHouse, behind: str, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Broken between the run and its checks, as by a run that does half of its work."""
     books.open("acme")
     books.late("acme", 2)
@@ -116,7 +118,7 @@ def test_a_broken_promise_is_an_error(books: Books, behind: str, broken: str, mo
     assert plain(failed.metadata)["sample"] == [{"which": "INV-1, level 1"}]
 
 
-def test_an_earlier_day_is_judged_by_when_asked(books: Books) -> None:
+def test_an_earlier_day_is_judged_by_when_asked(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2, 40)
     before = books.desk("acme").today - timedelta(days=30)
@@ -125,7 +127,7 @@ def test_an_earlier_day_is_judged_by_when_asked(books: Books) -> None:
     assert metadata["largest"][0]["days overdue"] == 10
 
 
-def test_a_wrong_day_fails_the_run_with_one_line_and_does_nothing(books: Books) -> None:
+def test_a_wrong_day_fails_the_run_with_one_line_and_does_nothing(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2)
     for as_of, message in (("31.3.2026", "'31.3.2026' is not a date"), (str(date.max), "is after today")):
@@ -135,7 +137,7 @@ def test_a_wrong_day_fails_the_run_with_one_line_and_does_nothing(books: Books) 
     assert (books.told("acme"), books.log("acme")) == (0, [])
 
 
-def test_a_run_beside_another_one_is_skipped_and_says_why(books: Books) -> None:
+def test_a_run_beside_another_one_is_skipped_and_says_why(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2, 3)
     inside, go_on = threading.Event(), threading.Event()
@@ -165,7 +167,7 @@ def test_a_run_beside_another_one_is_skipped_and_says_why(books: Books) -> None:
     assert (books.told("acme"), books.log("acme")) == (2, ["SUCCESS"])
 
 
-def test_a_run_that_died_is_closed_by_the_next(books: Books) -> None:
+def test_a_run_that_died_is_closed_by_the_next(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2)
     books.desk("acme").rows(
@@ -177,7 +179,7 @@ def test_a_run_that_died_is_closed_by_the_next(books: Books) -> None:
     assert books.log("acme") == ["FAILED", "SUCCESS"]
 
 
-def test_runs_of_a_sweep_are_named_after_the_dagster_run(books: Books) -> None:
+def test_runs_of_a_sweep_are_named_after_the_dagster_run(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     books.late("acme", 2)
     result = books.sweep("acme", "beta")
@@ -187,7 +189,7 @@ def test_runs_of_a_sweep_are_named_after_the_dagster_run(books: Books) -> None:
     assert [record.partition_key for record in records] == ["acme"], "nothing happened in the other"
 
 
-def test_a_wrong_schedule_does_not_stop_a_run_by_hand(books: Books) -> None:
+def test_a_wrong_schedule_does_not_stop_a_run_by_hand(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 2)
     books.schedule(schedule_value="nonsense")

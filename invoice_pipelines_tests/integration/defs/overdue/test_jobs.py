@@ -10,14 +10,14 @@ import dagster as dg
 from invoice_pipelines.overdue.asked import ask_for_run
 from invoice_pipelines.work import JobStatus, get_job
 from invoice_pipelines_tests.integration.defs.conftest import failure_of
-from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
+from invoice_pipelines_tests.integration.defs.overdue.conftest import ReceivablesHouse
 
 
-def now(books: Books, **config: Any) -> dg.ExecuteInProcessResult:
+def now(books: ReceivablesHouse, **config: Any) -> dg.ExecuteInProcessResult:
     return books.house.run("overdue_now", config={"ops": {"look_for_overdue_now": {"config": config}}})
 
 
-def test_the_named_organizations_are_looked_at_as_of_the_day(books: Books) -> None:
+def test_the_named_organizations_are_looked_at_as_of_the_day(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     books.late("acme", 3, 30)
     books.late("beta", 30)
@@ -27,7 +27,7 @@ def test_the_named_organizations_are_looked_at_as_of_the_day(books: Books) -> No
     assert books.desk("acme").one().as_of == as_of
 
 
-def test_what_was_mistyped_is_named_before_anything_is_done(books: Books) -> None:
+def test_what_was_mistyped_is_named_before_anything_is_done(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.late("acme", 3)
     for config, message in (
@@ -38,7 +38,7 @@ def test_what_was_mistyped_is_named_before_anything_is_done(books: Books) -> Non
     assert books.told("acme") == 0
 
 
-def test_all_organizations_are_looked_at_in_one_run_and_a_broken_one_stops_no_other(books: Books) -> None:
+def test_all_organizations_are_looked_at_in_one_run_and_a_broken_one_stops_no_other(books: ReceivablesHouse) -> None:
     books.open("acme", "beta", "gamma")
     for slug in ("acme", "gamma"):
         books.late(slug, 3)
@@ -47,7 +47,7 @@ def test_all_organizations_are_looked_at_in_one_run_and_a_broken_one_stops_no_ot
     assert (books.told("acme"), books.told("gamma")) == (1, 1)
 
 
-def test_a_run_that_somebody_asks_for_begins_whatever_the_schedule_says(books: Books) -> None:
+def test_a_run_that_somebody_asks_for_begins_whatever_the_schedule_says(books: ReceivablesHouse) -> None:
     books.open("acme", "other")
     books.late("acme", 3)
     books.schedule(schedule_type="daily")

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines_tests.integration.defs.conftest import House
-from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
+from invoice_pipelines_tests.integration.defs.overdue.conftest import ReceivablesHouse
 from invoice_pipelines_tests.support.sizes import size
 
 ORGANIZATIONS = size(250, 10_000)
@@ -55,9 +55,9 @@ FILL = (
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_an_evening_of_10_000_organizations_takes_a_bounded_number_of_runs(
-    lasting_house: House, monkeypatch: pytest.MonkeyPatch
+    lasting_house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    books = Books(lasting_house, monkeypatch)
+    books = ReceivablesHouse(lasting_house, monkeypatch)
     lasting_house.add_many(ORGANIZATIONS)
     lasting_house.behind("update organizations.organization set created_at = now() - interval '30 days'")
     lasting_house.keep_partitions_in_step()
@@ -74,7 +74,7 @@ def test_an_evening_of_10_000_organizations_takes_a_bounded_number_of_runs(
     assert set(books.left_for()) <= {"org-00007"}, "the broken one is tried again when it has rested"
 
 
-def evening(books: Books, schedule: dg.ScheduleDefinition, midnight: datetime) -> tuple[int, int]:
+def evening(books: ReceivablesHouse, schedule: dg.ScheduleDefinition, midnight: datetime) -> tuple[int, int]:
     """Does all that the schedule asks for; returns how many runs these were and how many failed."""
     started = time.monotonic()
     tick = books.tick(schedule, midnight)
@@ -92,19 +92,19 @@ def evening(books: Books, schedule: dg.ScheduleDefinition, midnight: datetime) -
     return len(results), sum(not result.success for result in results)
 
 
-def seconds(books: Books, result: dg.ExecuteInProcessResult) -> float:
+def seconds(books: ReceivablesHouse, result: dg.ExecuteInProcessResult) -> float:
     record = books.house.instance.get_run_record_by_id(result.run_id)
     assert record is not None
     return (record.end_time or 0) - (record.start_time or 0)
 
 
-def without_triggers(books: Books, statement: str, **values: int) -> None:
+def without_triggers(books: ReceivablesHouse, statement: str, **values: int) -> None:
     """A change that billing would not make: invoices from nowhere, and days that pass."""
     with books.house.database.superuser.begin() as connection:
         connection.execute(text("set local session_replication_role = replica"))
         connection.execute(text(statement), values)
 
 
-def value(books: Books, statement: str) -> int:
+def value(books: ReceivablesHouse, statement: str) -> int:
     with books.house.database.superuser.connect() as connection:
         return int(connection.execute(text(statement)).scalar_one())

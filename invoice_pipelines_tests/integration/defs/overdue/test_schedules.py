@@ -15,7 +15,7 @@ from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.schedules import overdue_schedules
 from invoice_pipelines.overdue.promises import FRESH
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
+from invoice_pipelines_tests.integration.defs.overdue.conftest import ReceivablesHouse
 
 WRONG = [
     ({"schedule_type": "daily"}, "SCHEDULER_SCHEDULE_TYPE: must be cron or interval (given: 'daily')"),
@@ -34,12 +34,12 @@ def taken(request: dg.RunRequest) -> list[str]:
     return list(config["ops"]["sweep_overdue"]["config"]["organizations"])
 
 
-def midnight(books: Books) -> datetime:
+def midnight(books: ReceivablesHouse) -> datetime:
     """The last moment of the default schedule."""
     return books.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def test_cron_is_dagsters_own_schedule_in_its_time_zone(books: Books) -> None:
+def test_cron_is_dagsters_own_schedule_in_its_time_zone(books: ReceivablesHouse) -> None:
     assert books.schedule().cron_schedule == "0 0 * * *"
     schedule = books.schedule(schedule_value="30 6 * * 1-5", timezone="Europe/Berlin")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
@@ -47,7 +47,7 @@ def test_cron_is_dagsters_own_schedule_in_its_time_zone(books: Books) -> None:
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_wrong_setting_stops_this_schedule_alone_and_says_which_and_why(books: Books) -> None:
+def test_a_wrong_setting_stops_this_schedule_alone_and_says_which_and_why(books: ReceivablesHouse) -> None:
     books.open("acme")
     for values, why in WRONG:
         with pytest.MonkeyPatch.context() as books.monkeypatch:
@@ -62,21 +62,25 @@ def test_a_wrong_setting_stops_this_schedule_alone_and_says_which_and_why(books:
             assert (left.skip_message or "").startswith(why)
 
 
-def test_with_a_wrong_setting_the_code_location_loads_and_shows_it(books: Books) -> None:
+def test_with_a_wrong_setting_the_code_location_loads_and_shows_it(books: ReceivablesHouse) -> None:
     expected = books.schedule(schedule_value="0 25 * * *").description
     (schedule,) = overdue_schedules().schedules or []
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert schedule.description == expected
 
 
-def test_the_code_location_loads_whatever_other_setting_is_wrong(books: Books, configure: Callable[..., None]) -> None:
+def test_the_code_location_loads_whatever_other_setting_is_wrong(
+    books: ReceivablesHouse, configure: Callable[..., None]
+) -> None:
     configure(lease_seconds="soon")
     (schedule,) = overdue_schedules().schedules or []
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert "INVOICE_PIPELINES_LEASE_SECONDS" in (schedule.description or "")
 
 
-def test_a_cron_tick_asks_for_all_organizations_in_sweeps(kept_books: Books, configure: Callable[..., None]) -> None:
+def test_a_cron_tick_asks_for_all_organizations_in_sweeps(
+    kept_books: ReceivablesHouse, configure: Callable[..., None]
+) -> None:
     configure(sweep_size=2)
     kept_books.open("acme", "beta", "gamma", "delta", "epsilon")
     tick = kept_books.tick(kept_books.schedule(), midnight(kept_books))
@@ -85,7 +89,7 @@ def test_a_cron_tick_asks_for_all_organizations_in_sweeps(kept_books: Books, con
     assert len({request.run_key for request in tick.run_requests}) == 3, "a tick that is done again asks for none twice"
 
 
-def test_who_was_looked_at_since_the_moment_is_not_due(kept_books: Books) -> None:
+def test_who_was_looked_at_since_the_moment_is_not_due(kept_books: ReceivablesHouse) -> None:
     kept_books.open("acme", "beta")
     kept_books.late("acme", 3)
     schedule, moment = kept_books.schedule(), midnight(kept_books)
@@ -102,7 +106,7 @@ def test_who_was_looked_at_since_the_moment_is_not_due(kept_books: Books) -> Non
 
 
 def test_a_sweep_that_waits_covers_its_organizations_and_one_that_hangs_since_yesterday_does_not(
-    kept_books: Books,
+    kept_books: ReceivablesHouse,
 ) -> None:
     kept_books.open("acme", "beta")
     schedule, moment = kept_books.schedule(), midnight(kept_books)
@@ -117,7 +121,7 @@ def test_a_sweep_that_waits_covers_its_organizations_and_one_that_hangs_since_ye
     assert kept_books.tick(schedule, moment).run_requests == []
 
 
-def test_two_runs_over_the_same_organizations_double_nothing(books: Books) -> None:
+def test_two_runs_over_the_same_organizations_double_nothing(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     books.late("acme", 3, 4)
     books.look("acme", "beta")
@@ -125,7 +129,7 @@ def test_two_runs_over_the_same_organizations_double_nothing(books: Books) -> No
     assert books.told("acme") == 2
 
 
-def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books: Books) -> None:
+def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books: ReceivablesHouse) -> None:
     """Whatever process or tick it was that ran: after a restart nothing else is known."""
     kept_books.open("acme")
     schedule = kept_books.schedule(schedule_type="interval", schedule_value="6")
@@ -145,7 +149,7 @@ def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books:
 
 
 def test_an_organization_that_fails_is_tried_three_times_unless_it_is_mended_and_stops_no_other(
-    kept_books: Books, configure: Callable[..., None]
+    kept_books: ReceivablesHouse, configure: Callable[..., None]
 ) -> None:
     configure(rest_after_failure_seconds=0)
     kept_books.open("acme", "beta", "delta")
@@ -171,7 +175,7 @@ def test_an_organization_that_fails_is_tried_three_times_unless_it_is_mended_and
     assert "beta" in taken(next_day)
 
 
-def test_what_a_sweep_had_no_time_for_is_taken_up_and_a_new_organization_waits(kept_books: Books) -> None:
+def test_what_a_sweep_had_no_time_for_is_taken_up_and_a_new_organization_waits(kept_books: ReceivablesHouse) -> None:
     kept_books.open("acme", "beta")
     (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
     cut_short = request._replace(run_config={"ops": {"sweep_overdue": {"config": {"organizations": ["acme"]}}}})
@@ -180,7 +184,7 @@ def test_what_a_sweep_had_no_time_for_is_taken_up_and_a_new_organization_waits(k
     assert kept_books.left_for() == ["beta"]
 
 
-def test_nothing_is_taken_up_where_the_schedule_began_nothing(books: Books) -> None:
+def test_nothing_is_taken_up_where_the_schedule_began_nothing(books: ReceivablesHouse) -> None:
     """As when it is stopped in the UI; a run by hand is no beginning."""
     books.open("acme", "beta")
     books.schedule()
@@ -190,7 +194,7 @@ def test_nothing_is_taken_up_where_the_schedule_began_nothing(books: Books) -> N
     assert "the schedule began nothing since" in (left.skip_message or "")
 
 
-def test_sweeps_that_die_again_and_again_end(kept_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweeps_that_die_again_and_again_end(kept_books: ReceivablesHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(due, "DEAD_SWEEPS", 3)
     kept_books.open("acme")
     (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
@@ -205,7 +209,7 @@ def test_sweeps_that_die_again_and_again_end(kept_books: Books, monkeypatch: pyt
     assert kept_books.left_for() == []
 
 
-def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books: Books) -> None:
+def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     books.schedule(schedule_type="interval", schedule_value="6")
     books.look("acme", "beta")
@@ -223,7 +227,7 @@ def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books
     assert json.loads(books.house.cursor or "") == []
 
 
-def test_what_the_check_of_freshness_says_is_shown_beside_what_the_runs_made(books: Books) -> None:
+def test_what_the_check_of_freshness_says_is_shown_beside_what_the_runs_made(books: ReceivablesHouse) -> None:
     books.open("acme", "beta")
     for slug in ("acme", "beta"):
         books.late(slug, 3)
@@ -237,12 +241,12 @@ def test_what_the_check_of_freshness_says_is_shown_beside_what_the_runs_made(boo
     assert freshness(books) == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
 
 
-def freshness(books: Books) -> dict[str, str]:
+def freshness(books: ReceivablesHouse) -> dict[str, str]:
     """What the UI says of each organization."""
     return books.house.check_states("overdue/notifications", FRESH.name)
 
 
-def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: Books) -> None:
+def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.schedule()
     books.house.behind(
@@ -256,7 +260,7 @@ def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: Books) -> Non
     assert "pulled the plug" in why
 
 
-def test_before_the_first_run_the_check_warns_and_says_so(books: Books) -> None:
+def test_before_the_first_run_the_check_warns_and_says_so(books: ReceivablesHouse) -> None:
     books.open("acme")
     books.open("new", days_ago=0)
     books.schedule()
@@ -269,7 +273,7 @@ def test_before_the_first_run_the_check_warns_and_says_so(books: Books) -> None:
     assert record.partition == "acme"
 
 
-def test_the_settings_are_read_as_all_others(books: Books) -> None:
+def test_the_settings_are_read_as_all_others(books: ReceivablesHouse) -> None:
     books.schedule(schedule_value=" 0 5 * * * ", batch_size="7")
     assert load_settings().scheduler_batch_size == "7"
     books.open("acme")

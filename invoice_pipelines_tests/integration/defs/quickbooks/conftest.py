@@ -19,8 +19,8 @@ from invoice_pipelines.quickbooks.online import QUICKBOOKS
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
 
 
@@ -28,8 +28,8 @@ from invoice_pipelines_tests.support.quickbooks.companies import connect_organiz
 class Bridge:
     """An installation whose organizations sell chairs, and the QuickBooks that they are connected with."""
 
-    house: House
-    shop: Shop
+    house: DagsterHouse
+    shop: SellersHouse
     sandbox: Sandbox
     realms: dict[str, str] = field(default_factory=dict)
 
@@ -162,16 +162,16 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def bridge(house: House, sandbox: Sandbox, configure: Callable[..., None]) -> Bridge:
+def bridge(house: DagsterHouse, sandbox: Sandbox, configure: Callable[..., None]) -> Bridge:
     point_to(sandbox, configure)
-    return Bridge(house, Shop(house), sandbox)
+    return Bridge(house, SellersHouse(house), sandbox)
 
 
 @pytest.fixture
-def kept_bridge(kept_house: House, sandbox: Sandbox, configure: Callable[..., None]) -> Bridge:
+def kept_bridge(kept_house: DagsterHouse, sandbox: Sandbox, configure: Callable[..., None]) -> Bridge:
     """With Dagster's records in files."""
     point_to(sandbox, configure)
-    return Bridge(kept_house, Shop(kept_house), sandbox)
+    return Bridge(kept_house, SellersHouse(kept_house), sandbox)
 
 
 def point_to(sandbox: Sandbox, configure: Callable[..., None]) -> None:

@@ -12,8 +12,8 @@ import pytest
 from invoice_pipelines.quickbooks.connection.connections import disconnect
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
 
 A_DAY = timedelta(days=1)
@@ -147,7 +147,7 @@ def test_more_organizations_than_the_threshold_are_swept(kept_bridge: Bridge, co
 
 
 @pytest.mark.slow
-def test_10_000_connected_organizations_fit_into_a_tick(lasting_house: House) -> None:
+def test_10_000_connected_organizations_fit_into_a_tick(lasting_house: DagsterHouse) -> None:
     lasting_house.add_many(10_000)
     lasting_house.keep_partitions_in_step()
     lasting_house.behind(
@@ -155,7 +155,7 @@ def test_10_000_connected_organizations_fit_into_a_tick(lasting_house: House) ->
            select id, row_number() over (order by id), 'test', now() - interval '2 days'
            from organizations.organization"""
     )
-    bridge = Bridge(lasting_house, Shop(lasting_house), Sandbox())
+    bridge = Bridge(lasting_house, SellersHouse(lasting_house), Sandbox())
     started = time.monotonic()
     assert not bridge.tick().run_requests
     idle = time.monotonic() - started

@@ -11,20 +11,20 @@ import pytest
 
 from invoice_pipelines.database import libpq_url, organization_scope
 from invoice_pipelines.work import create_job, get_job
-from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
+from invoice_pipelines_tests.integration.defs.billing.conftest import SellersHouse
+from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse, failure_of, outputs
 
 
 @pytest.fixture
-def shop(house: House) -> Shop:
-    return Shop(house)
+def shop(house: DagsterHouse) -> SellersHouse:
+    return SellersHouse(house)
 
 
 def config_of(op: str, **config: object) -> dict[str, object]:
     return {"ops": {op: {"config": {"organization": "acme", **config}}}}
 
 
-def test_a_cancelled_batch_job_asks_for_no_run_any_more_and_only_in_its_organization(shop: Shop) -> None:
+def test_a_cancelled_batch_job_asks_for_no_run_any_more_and_only_in_its_organization(shop: SellersHouse) -> None:
     shop.open("acme", "beta")
     mine, other = shop.ask("acme", shop.orders("acme", "1", "2")), shop.ask("beta", shop.orders("beta", "1"))
     assert shop.asked_for() == ["acme", "beta"]
@@ -40,7 +40,7 @@ def test_a_cancelled_batch_job_asks_for_no_run_any_more_and_only_in_its_organiza
     assert {"organization": "acme", "batch_job": str(mine)}.items() <= run.tags.items()
 
 
-def test_what_failed_in_a_batch_job_is_tried_again(shop: Shop) -> None:
+def test_what_failed_in_a_batch_job_is_tried_again(shop: SellersHouse) -> None:
     shop.open("acme")
     job = shop.ask("acme", shop.orders("acme", "1", "99"))
     assert shop.house.run("invoicing", "acme").success
@@ -60,7 +60,7 @@ BY_HAND = [("cancel_batch", "cancel_batch_job"), ("retry_batch", "retry_batch_jo
 
 @pytest.mark.parametrize(("job", "op"), BY_HAND)
 def test_the_batch_job_of_another_organization_is_refused_as_one_that_does_not_exist(
-    shop: Shop, job: str, op: str
+    shop: SellersHouse, job: str, op: str
 ) -> None:
     shop.open("acme", "beta")
     other = shop.ask("beta", shop.orders("beta", "99"))
@@ -77,7 +77,7 @@ def test_the_batch_job_of_another_organization_is_refused_as_one_that_does_not_e
 @pytest.mark.direct
 @pytest.mark.parametrize(("job", "op"), BY_HAND)
 def test_beside_a_transaction_left_open_a_batch_job_is_changed_or_one_line_names_who_holds_it(
-    shop: Shop, job: str, op: str, configure: Callable[..., None]
+    shop: SellersHouse, job: str, op: str, configure: Callable[..., None]
 ) -> None:
     configure(database_lock_timeout_seconds=0.4)
     shop.open("acme")
@@ -94,14 +94,14 @@ def test_beside_a_transaction_left_open_a_batch_job_is_changed_or_one_line_names
         assert shop.house.run(job, config=config).success
 
 
-def started(house: House, job: str) -> dg.DagsterRun:
+def started(house: DagsterHouse, job: str) -> dg.DagsterRun:
     """The record of a run of acme that works."""
     run = house.ended("invoicing", dg.DagsterRunStatus.STARTED, "acme")
     house.instance.delete_run(run.run_id)
     return house.instance.add_run(run._replace(job_name=job))
 
 
-def stop(house: House, run: dg.DagsterRun, *said: str) -> None:
+def stop(house: DagsterHouse, run: dg.DagsterRun, *said: str) -> None:
     """Terminates a run, as a click in the UI does; or as the daemon does, with what it says."""
     house.instance.report_run_canceling(run, *said)
     house.instance.report_run_canceled(run)
@@ -109,7 +109,7 @@ def stop(house: House, run: dg.DagsterRun, *said: str) -> None:
 
 @pytest.mark.parametrize("job", ["invoicing", "batch_invoice_orders"])
 def test_after_terminate_no_sensor_asks_for_the_organization_until_a_person_starts_a_run_or_the_time_is_up(
-    shop: Shop, job: str, configure: Callable[..., None]
+    shop: SellersHouse, job: str, configure: Callable[..., None]
 ) -> None:
     configure(rest_after_failure_seconds=0)
     shop.open("acme", "beta")
@@ -131,7 +131,9 @@ def test_after_terminate_no_sensor_asks_for_the_organization_until_a_person_star
     assert shop.asked_for() == ["acme"]
 
 
-def test_a_terminated_sweep_holds_the_organizations_it_was_to_take(shop: Shop, configure: Callable[..., None]) -> None:
+def test_a_terminated_sweep_holds_the_organizations_it_was_to_take(
+    shop: SellersHouse, configure: Callable[..., None]
+) -> None:
     configure(rest_after_failure_seconds=0)
     shop.open("acme", "beta", "gamma")
     for slug in ("acme", "beta", "gamma"):
@@ -142,7 +144,9 @@ def test_a_terminated_sweep_holds_the_organizations_it_was_to_take(shop: Shop, c
     assert shop.asked_for() == ["gamma"]
 
 
-def test_a_run_that_the_daemon_or_a_restart_ended_holds_nothing(shop: Shop, configure: Callable[..., None]) -> None:
+def test_a_run_that_the_daemon_or_a_restart_ended_holds_nothing(
+    shop: SellersHouse, configure: Callable[..., None]
+) -> None:
     configure(rest_after_failure_seconds=0)
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1"))
@@ -152,7 +156,7 @@ def test_a_run_that_the_daemon_or_a_restart_ended_holds_nothing(shop: Shop, conf
     assert shop.asked_for() == ["acme"]
 
 
-def test_what_a_person_starts_in_dagster_has_the_name_that_the_run_has(shop: Shop) -> None:
+def test_what_a_person_starts_in_dagster_has_the_name_that_the_run_has(shop: SellersHouse) -> None:
     shop.open("acme")
     with organization_scope(shop.house.database.engine, shop.house.id_of("acme")) as connection:
         jobs = [create_job(connection, "something", ["a"], created_by="test") for _ in range(2)]

@@ -19,11 +19,11 @@ from invoice_pipelines.intake.states import PARSE
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.storage.places import write_durably
 from invoice_pipelines.work import claim, create_job, enqueue
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, outputs
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, DagsterHouse, outputs
 from invoice_pipelines_tests.support.sizes import size
 
 
-def test_work_of_a_dead_process_goes_back_to_the_queue(house: House) -> None:
+def test_work_of_a_dead_process_goes_back_to_the_queue(house: DagsterHouse) -> None:
     house.add("acme", "beta")
     for slug in ("acme", "beta"):
         with organization_scope(house.database.engine, house.id_of(slug)) as connection:
@@ -40,7 +40,7 @@ def test_work_of_a_dead_process_goes_back_to_the_queue(house: House) -> None:
     assert {row[0] for row in house.rows("beta", "select status from work.batch_item")} == {"processing"}
 
 
-def test_an_invoice_whose_worker_died_on_its_last_attempt_fails_with_that_reason(house: House) -> None:
+def test_an_invoice_whose_worker_died_on_its_last_attempt_fails_with_that_reason(house: DagsterHouse) -> None:
     house.add("acme")
     with organization_scope(house.database.engine, house.id_of("acme")) as connection:
         record_uploads(connection, [StoredFile("a.xml", "0" * 64, 1)], source="inbox", created_by="test")
@@ -55,7 +55,7 @@ def test_an_invoice_whose_worker_died_on_its_last_attempt_fails_with_that_reason
 
 
 def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_ones_stay(
-    lasting_house: House, configure: Callable[..., None]
+    lasting_house: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     house = lasting_house
     configure(keep_runs_days=10)
@@ -83,7 +83,7 @@ def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_
 
 
 def test_every_night_old_items_runs_of_overdue_and_files_of_killed_processes_go_and_all_else_stays(
-    house: House, configure: Callable[..., None]
+    house: DagsterHouse, configure: Callable[..., None]
 ) -> None:
     configure(keep_runs_days=10)
     house.add("acme", "beta")
@@ -124,7 +124,7 @@ def test_every_night_old_items_runs_of_overdue_and_files_of_killed_processes_go_
 
 
 @pytest.mark.slow
-def test_a_night_is_long_enough_for_10_000_organizations(lasting_house: House) -> None:
+def test_a_night_is_long_enough_for_10_000_organizations(lasting_house: DagsterHouse) -> None:
     count = size(2_000, 10_000)
     lasting_house.add_many(count)
     started = time.monotonic()
@@ -134,7 +134,7 @@ def test_a_night_is_long_enough_for_10_000_organizations(lasting_house: House) -
     assert seconds < size(150, 300)
 
 
-def line_about(house: House, result: dg.ExecuteInProcessResult, capfd: pytest.CaptureFixture[str]) -> str:
+def line_about(house: DagsterHouse, result: dg.ExecuteInProcessResult, capfd: pytest.CaptureFixture[str]) -> str:
     """What the sensor of failed runs writes about a run."""
     run = house.instance.get_run_by_id(result.run_id)
     assert run is not None
@@ -149,7 +149,7 @@ def line_about(house: House, result: dg.ExecuteInProcessResult, capfd: pytest.Ca
 
 
 def test_a_failed_run_leaves_one_line_with_organization_and_reason(
-    house: House, capfd: pytest.CaptureFixture[str]
+    house: DagsterHouse, capfd: pytest.CaptureFixture[str]
 ) -> None:
     house.add("acme", "beta")
     house.drop("acme", "good.xml", GOOD)
@@ -167,7 +167,7 @@ def test_a_failed_run_leaves_one_line_with_organization_and_reason(
     assert "oldest_invoice_years" in swept
 
 
-def test_what_the_program_itself_logs_in_a_run_stands_in_its_events(lasting_house: House) -> None:
+def test_what_the_program_itself_logs_in_a_run_stands_in_its_events(lasting_house: DagsterHouse) -> None:
     @dg.op
     def stumble() -> None:
         logging.getLogger("invoice_pipelines.storage.blobs").warning("the disk is slow")

@@ -30,7 +30,7 @@ from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.store import Received
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.conftest import EmbeddedServer, TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, line, open_desk
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ TODAY = "cast(now() at time zone 'Europe/Berlin' as date)"
 class Post:
     """One organization, and what it reaches."""
 
-    desk: Desk
+    desk: BillingDesk
     settings: Settings
     mail: MailServer
     twilio: TwilioServer

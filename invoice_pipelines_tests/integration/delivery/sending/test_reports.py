@@ -28,7 +28,7 @@ from invoice_pipelines_tests.support.delivery.channels.outgoing import CUSTOMER,
 
 
 @dataclass
-class Books:
+class SentMessages:
     """Organizations with messages that went out, and how the reports on them are read."""
 
     database: TestDatabase
@@ -80,8 +80,8 @@ def database(emptied_database: TestDatabase) -> TestDatabase:
 
 
 @pytest.fixture
-def books(database: TestDatabase, make_organization: Callable[[str], UUID]) -> Books:
-    return Books(database, {slug: make_organization(slug) for slug in ("acme", "other")})
+def books(database: TestDatabase, make_organization: Callable[[str], UUID]) -> SentMessages:
+    return SentMessages(database, {slug: make_organization(slug) for slug in ("acme", "other")})
 
 
 def send_mail(server: MailServer, outgoing: Outgoing) -> None:
@@ -90,7 +90,7 @@ def send_mail(server: MailServer, outgoing: Outgoing) -> None:
 
 
 @pytest.mark.parametrize("style", ReportStyle)
-def test_a_bounced_email_is_marked_and_its_report_read_once(books: Books, style: ReportStyle) -> None:
+def test_a_bounced_email_is_marked_and_its_report_read_once(books: SentMessages, style: ReportStyle) -> None:
     with MailServer(report_style=style) as server:
         good, bad, late = (books.mailed(server, each) for each in (None, MailFault.BOUNCE, MailFault.DELAY_REPORT))
         assert books.read(settings_of(server, None)) == ReportsRead(bounced=1, emails=2)
@@ -99,14 +99,14 @@ def test_a_bounced_email_is_marked_and_its_report_read_once(books: Books, style:
 
 
 def test_a_report_reaches_the_organization_of_its_message_whoever_reads_it(
-    books: Books, mail_server: MailServer
+    books: SentMessages, mail_server: MailServer
 ) -> None:
     mine, not_mine = books.mailed(mail_server, MailFault.BOUNCE), books.mailed(mail_server, slug="other")
     assert books.read(settings_of(mail_server, None), "other").bounced == 1
     assert books.found(mine, not_mine) == [("bounced", "5.1.1"), ("sent", None)]
 
 
-def test_who_asks_for_the_owner_of_a_message_learns_nothing_else(books: Books) -> None:
+def test_who_asks_for_the_owner_of_a_message_learns_nothing_else(books: SentMessages) -> None:
     books.keep("email", header="<a@acme.example>")
     with books.database.engine.connect() as connection:
         result = connection.execute(text("select * from delivery.organizations_of_message('<a@acme.example>')"))
@@ -122,7 +122,7 @@ def test_who_asks_for_the_owner_of_a_message_learns_nothing_else(books: Books) -
 
 
 def test_reports_about_strangers_and_about_blind_copies_and_other_mail_change_nothing(
-    books: Books, mail_server: MailServer
+    books: SentMessages, mail_server: MailServer
 ) -> None:
     mail_server.faults.inject(MailFault.BOUNCE, recipient=CUSTOMER)
     send_mail(mail_server, email())  # of a message that nobody here knows
@@ -136,7 +136,7 @@ def test_reports_about_strangers_and_about_blind_copies_and_other_mail_change_no
     assert not left.flags
 
 
-def test_twilio_s_statuses_are_asked_for_once_they_are_of_use(books: Books, twilio_server: TwilioServer) -> None:
+def test_twilio_s_statuses_are_asked_for_once_they_are_of_use(books: SentMessages, twilio_server: TwilioServer) -> None:
     settings = settings_of(None, twilio_server)
 
     def send(kind: Callable[[], Outgoing], fault: TwilioFault | None = None, age: int = 0) -> UUID:
@@ -161,7 +161,7 @@ def test_twilio_s_statuses_are_asked_for_once_they_are_of_use(books: Books, twil
 
 
 def test_a_provider_that_cannot_be_asked_does_not_keep_the_other_from_it_nor_one_that_is_not_set_up(
-    books: Books, mail_server: MailServer, twilio_server: TwilioServer
+    books: SentMessages, mail_server: MailServer, twilio_server: TwilioServer
 ) -> None:
     assert books.read(settings_of(None, None)) == ReportsRead()
     mine = books.mailed(mail_server, MailFault.BOUNCE)

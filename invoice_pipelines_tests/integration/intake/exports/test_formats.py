@@ -13,7 +13,7 @@ from invoice_pipelines.organizations import OrganizationError, OrganizationSetti
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.registry import EXPORT_FORMATS, UnknownName
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.plug_in import install
 
 NUMBERS = """
@@ -38,12 +38,12 @@ def numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, EXPORT_FORMATS.group, "numbers", "NUMBERS", NUMBERS)
 
 
-def choose_formats(desk: Desk, *formats: str) -> None:
+def choose_formats(desk: IntakeDesk, *formats: str) -> None:
     change_organization(desk.engine, desk.slug, settings=OrganizationSettings(export_formats=formats))
 
 
 @pytest.mark.usefixtures("numbers")
-def test_a_format_of_another_package_is_exported_beside_our_own(desk: Desk) -> None:
+def test_a_format_of_another_package_is_exported_beside_our_own(desk: IntakeDesk) -> None:
     choose_formats(desk, "numbers", "CSV")
     invoices = [desk.validated(make_reading(number)) for number in ("R-2", "R-1")]
     preview = preview_exports(OrganizationContext.of(desk.engine, desk.slug, Settings(), "test"))
@@ -56,12 +56,12 @@ def test_a_format_of_another_package_is_exported_beside_our_own(desk: Desk) -> N
     assert export_invoices(desk.intake()).exports == (), "each invoice once"
 
 
-def test_an_organization_that_did_not_choose_it_does_not_get_it(desk: Desk, numbers: None) -> None:
+def test_an_organization_that_did_not_choose_it_does_not_get_it(desk: IntakeDesk, numbers: None) -> None:
     desk.validated(make_reading("R-1"))
     assert [export.format for export in export_invoices(desk.intake()).exports] == ["CSV"]
 
 
-def test_a_name_that_nobody_registered_is_refused_with_those_that_are_known(desk: Desk) -> None:
+def test_a_name_that_nobody_registered_is_refused_with_those_that_are_known(desk: IntakeDesk) -> None:
     known = "There is no export format called 'SAP'. Choose one of: CSV, DATEV"
     with pytest.raises(OrganizationError, match=known):
         choose_formats(desk, "SAP")
@@ -71,7 +71,7 @@ def test_a_name_that_nobody_registered_is_refused_with_those_that_are_known(desk
 
 
 def test_a_format_that_was_taken_away_is_told_of_and_what_it_began_stays_pending(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: IntakeDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, monkeypatch, EXPORT_FORMATS.group, "numbers", "NUMBERS", NUMBERS)
     choose_formats(desk, "numbers")

@@ -16,7 +16,7 @@ from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_exported, mark_failed
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.review.lane import STANDARD, accept, codes, correct, on_paper, reject
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.sizes import example_count
@@ -34,19 +34,19 @@ def paid_to(*ibans: str, **changes: Any) -> Reading:
     return replace(reading, provenance={**reading.provenance, "payments[0].accounts[0].account_id": place})
 
 
-def judge(desk: Desk, *ids: UUID) -> list[str]:
+def judge(desk: IntakeDesk, *ids: UUID) -> list[str]:
     with desk.scope() as connection:
         judge_parsed(connection, list(ids), STANDARD)
     return [desk.status(invoice_id) for invoice_id in ids]
 
 
-def passed(desk: Desk, *ibans: str, **changes: Any) -> UUID:
+def passed(desk: IntakeDesk, *ibans: str, **changes: Any) -> UUID:
     invoice = desk.parsed(paid_to(*ibans, **changes))
     assert judge(desk, invoice.id) == ["VALIDATED"]
     return invoice.id
 
 
-def warned(desk: Desk, invoice_id: UUID) -> bool:
+def warned(desk: IntakeDesk, invoice_id: UUID) -> bool:
     found = desk.one(
         "select count(*) from public.invoice_violations where received_invoice_id = :id and rule = 'IP-IBAN-02'",
         id=invoice_id,
@@ -61,12 +61,12 @@ def e_invoice(number: str, iban: str) -> bytes:
     return (UBL[:start] + means + UBL[start:]).replace("<cbc:ID>2026-001<", f"<cbc:ID>{number}<").encode()
 
 
-def test_the_first_invoice_of_a_seller_gets_no_warning_and_makes_its_account_known(desk: Desk) -> None:
+def test_the_first_invoice_of_a_seller_gets_no_warning_and_makes_its_account_known(desk: IntakeDesk) -> None:
     assert not warned(desk, passed(desk, KNOWN))
     assert not warned(desk, passed(desk, KNOWN))
 
 
-def test_another_account_of_a_known_seller_waits_for_a_person_and_is_known_once_accepted(desk: Desk) -> None:
+def test_another_account_of_a_known_seller_waits_for_a_person_and_is_known_once_accepted(desk: IntakeDesk) -> None:
     first = passed(desk, KNOWN)
     changed = desk.parsed(paid_to(NEW))
     assert judge(desk, changed.id) == ["PARSED"]
@@ -84,7 +84,7 @@ def test_another_account_of_a_known_seller_waits_for_a_person_and_is_known_once_
     assert not warned(desk, passed(desk, KNOWN))
 
 
-def test_a_rejected_account_stays_unknown(desk: Desk) -> None:
+def test_a_rejected_account_stays_unknown(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     for _ in range(2):
         fraud = desk.parsed(paid_to(NEW))
@@ -92,7 +92,7 @@ def test_a_rejected_account_stays_unknown(desk: Desk) -> None:
         reject(desk, fraud.id, "The seller knows nothing of it.")
 
 
-def test_an_e_invoice_waits_as_well_although_its_xml_leaves_no_doubt(desk: Desk) -> None:
+def test_an_e_invoice_waits_as_well_although_its_xml_leaves_no_doubt(desk: IntakeDesk) -> None:
     desk.upload(e_invoice("E-1", KNOWN), "1.xml")
     parse_uploads(desk.intake())
     validate_invoices(desk.intake())
@@ -105,7 +105,7 @@ def test_an_e_invoice_waits_as_well_although_its_xml_leaves_no_doubt(desk: Desk)
     assert accept(desk, waiting).status == "VALIDATED"
 
 
-def test_of_invoices_that_are_validated_together_none_makes_a_new_account_known_for_the_next(desk: Desk) -> None:
+def test_of_invoices_that_are_validated_together_none_makes_a_new_account_known_for_the_next(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     together = [desk.parsed(paid_to(NEW)).id for _ in range(3)]
     assert judge(desk, *together) == ["PARSED"] * 3
@@ -114,12 +114,14 @@ def test_of_invoices_that_are_validated_together_none_makes_a_new_account_known_
     assert judge(desk, together[0], together[2]) == ["VALIDATED", "VALIDATED"]
 
 
-def test_two_first_invoices_with_different_accounts_that_are_validated_together_are_pointed_out(desk: Desk) -> None:
+def test_two_first_invoices_with_different_accounts_that_are_validated_together_are_pointed_out(
+    desk: IntakeDesk,
+) -> None:
     first, second, third = (desk.parsed(paid_to(iban)).id for iban in (KNOWN, NEW, KNOWN))
     assert judge(desk, first, second, third) == ["VALIDATED", "PARSED", "VALIDATED"]
 
 
-def test_of_two_workers_at_once_neither_makes_a_new_account_known_for_the_other(desk: Desk) -> None:
+def test_of_two_workers_at_once_neither_makes_a_new_account_known_for_the_other(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     first, second = desk.parsed(paid_to(NEW)), desk.parsed(paid_to(NEW))
     with desk.scope() as one, desk.scope() as other:
@@ -128,7 +130,7 @@ def test_of_two_workers_at_once_neither_makes_a_new_account_known_for_the_other(
     assert [desk.status(invoice.id) for invoice in (first, second)] == ["PARSED", "PARSED"]
 
 
-def test_an_exported_invoice_makes_its_account_known_and_a_failed_one_does_not(desk: Desk) -> None:
+def test_an_exported_invoice_makes_its_account_known_and_a_failed_one_does_not(desk: IntakeDesk) -> None:
     exported, failed = passed(desk, KNOWN), passed(desk, KNOWN, seller=Party(name="Andere AG"))
     with desk.scope() as connection:
         mark_exported(connection, [desk.version(exported)])
@@ -142,18 +144,18 @@ def test_an_exported_invoice_makes_its_account_known_and_a_failed_one_does_not(d
     [(), ("de02 1203 0000 0000 2020 51",), (KNOWN, NEW)],
     ids=["none", "written otherwise", "the known one first"],
 )
-def test_what_is_no_other_account_is_not_pointed_out(desk: Desk, accounts: tuple[str, ...]) -> None:
+def test_what_is_no_other_account_is_not_pointed_out(desk: IntakeDesk, accounts: tuple[str, ...]) -> None:
     passed(desk, KNOWN)
     assert not warned(desk, passed(desk, *accounts))
 
 
-def test_another_seller_and_another_organization_may_have_the_account(desk: Desk, other_desk: Desk) -> None:
+def test_another_seller_and_another_organization_may_have_the_account(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     assert not warned(desk, passed(desk, NEW, seller=Party(name="Andere AG", vat_id="DE811569869")))
     assert not warned(other_desk, passed(other_desk, NEW))
 
 
-def test_an_account_that_a_person_typed_is_still_pointed_out(desk: Desk) -> None:
+def test_an_account_that_a_person_typed_is_still_pointed_out(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     doubtful = desk.parsed(replace(paid_to(KNOWN), number=None))
     assert judge(desk, doubtful.id) == ["PARSED"]
@@ -161,13 +163,13 @@ def test_an_account_that_a_person_typed_is_still_pointed_out(desk: Desk) -> None
     assert [(reason.code, reason.field) for reason in decided.reasons] == CHANGED
 
 
-def test_an_account_of_absurd_length_passes_through(desk: Desk) -> None:
+def test_an_account_of_absurd_length_passes_through(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     absurd = desk.parsed(paid_to("X" * 100_000))
     assert judge(desk, absurd.id) == ["PARSED"]
 
 
-def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousands(desk: Desk) -> None:
+def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousands(desk: IntakeDesk) -> None:
     passed(desk, KNOWN)
     desk.behind("analyze intake.received_invoice")  # statistics of a bad moment, as autovacuum may collect them
     desk.behind(
@@ -218,7 +220,7 @@ def _rows_fetched(connection: Any) -> int:
     )
 )
 def test_an_account_is_pointed_out_as_long_as_no_invoice_that_passed_named_it_and_another_did(
-    desk: Desk, steps: list[tuple[str, str]]
+    desk: IntakeDesk, steps: list[tuple[str, str]]
 ) -> None:
     seller = Party(name=f"Verkäufer {uuid4()}")
     known: set[str] = set()

@@ -43,7 +43,7 @@ from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.rows import json_text, plain, reading_json
 from invoice_pipelines.intake.stages.stages import export_invoices, parse_uploads, validate_invoices
 from invoice_pipelines.organizations import change_organization
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.intake.stages.test_recognizing import PAPER, as_jpeg, picture_of
 from invoice_pipelines_tests.integration.intake.test_rows import any_text, readings
@@ -58,7 +58,7 @@ def ubl(number: str) -> bytes:
     return UBL.replace("<cbc:ID>2026-001<", f"<cbc:ID>{number}<").encode()
 
 
-def received(desk: Desk, data: bytes, name: str) -> UUID:
+def received(desk: IntakeDesk, data: bytes, name: str) -> UUID:
     upload_id = desk.upload(data, name)
     parse_uploads(desk.intake())
     validate_invoices(desk.intake())
@@ -66,7 +66,7 @@ def received(desk: Desk, data: bytes, name: str) -> UUID:
     return found
 
 
-def read_otherwise(desk: Desk, invoice_id: UUID, **values: str) -> None:
+def read_otherwise(desk: IntakeDesk, invoice_id: UUID, **values: str) -> None:
     """Leaves a reading as an older reader may have made it; values by field of the reading, as JSON."""
     for field, value in values.items():
         desk.behind(
@@ -79,17 +79,17 @@ def read_otherwise(desk: Desk, invoice_id: UUID, **values: str) -> None:
         )
 
 
-def run(desk: Desk, **choices: Any) -> ReparseReport:
+def run(desk: IntakeDesk, **choices: Any) -> ReparseReport:
     return reparse_invoices(desk.intake(), **choices)
 
 
-def changes(desk: Desk, report: ReparseReport) -> list[tuple[str, str, str | None, str | None, str]]:
+def changes(desk: IntakeDesk, report: ReparseReport) -> list[tuple[str, str, str | None, str | None, str]]:
     with desk.scope() as connection:
         found = sample_changes(connection, report.id, 1000)
     return [(c.file_name, c.field, c.old_value, c.new_value, c.effect_in_words) for c in found]
 
 
-def state(desk: Desk) -> list[Any]:
+def state(desk: IntakeDesk) -> list[Any]:
     """All that a dry run must leave as it was."""
     return [
         desk.rows("select id, status, processing_version, reading_json::text from intake.received_invoice order by id"),
@@ -104,11 +104,11 @@ def state(desk: Desk) -> list[Any]:
     ]
 
 
-def due_date(desk: Desk, invoice_id: UUID) -> str:
+def due_date(desk: IntakeDesk, invoice_id: UUID) -> str:
     return str(desk.one("select due_date from intake.received_invoice where id = :id", id=invoice_id))
 
 
-def test_what_is_read_as_before_is_no_change(desk: Desk) -> None:
+def test_what_is_read_as_before_is_no_change(desk: IntakeDesk) -> None:
     received(desk, ubl("A-1"), "a.xml")
     received(desk, page_of("HW-1", "1000.00"), "waits.pdf")
     received(desk, b"not an invoice", "x.bin")
@@ -119,7 +119,7 @@ def test_what_is_read_as_before_is_no_change(desk: Desk) -> None:
     assert state(desk) == before
 
 
-def test_what_was_left_out_of_a_seller_is_no_change(desk: Desk) -> None:
+def test_what_was_left_out_of_a_seller_is_no_change(desk: IntakeDesk) -> None:
     lines = ["Kasse 3", "Grimmaische Straße 14", "04109 Leipzig", "Kassenbon", "Datum: 02.03.2026 17:27"]
     lines += ["SUMME EUR 11,90", "19 % MwSt. EUR 1,90", "Vielen Dank für Ihren Einkauf"]
     receipt = received(desk, draw([(50, 50 + 16 * at, line) for at, line in enumerate(lines)]), "receipt.pdf")
@@ -134,7 +134,7 @@ def test_what_was_left_out_of_a_seller_is_no_change(desk: Desk) -> None:
     assert desk.one("select unconfirmed_seller from intake.received_invoice where id = :id", id=receipt) == "Kasse 3"
 
 
-def test_a_dry_run_is_the_default_and_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
+def test_a_dry_run_is_the_default_and_shows_what_would_change_and_writes_nothing(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"', lines__0__name='"Nägel"')
     before = state(desk)
@@ -149,7 +149,7 @@ def test_a_dry_run_is_the_default_and_shows_what_would_change_and_writes_nothing
     assert state(desk) == before
 
 
-def test_written_it_takes_the_place_of_the_old_reading_is_validated_and_goes_on(desk: Desk) -> None:
+def test_written_it_takes_the_place_of_the_old_reading_is_validated_and_goes_on(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
     desk.behind("update intake.received_invoice set due_date = '2026-04-30' where id = :id", id=invoice)
@@ -167,7 +167,7 @@ def test_written_it_takes_the_place_of_the_old_reading_is_validated_and_goes_on(
     assert desk.one("select count(*) from intake.export_invoice") == 1
 
 
-def test_what_the_new_reading_breaks_is_shown_before_and_fails_when_written(desk: Desk) -> None:
+def test_what_the_new_reading_breaks_is_shown_before_and_fails_when_written(desk: IntakeDesk) -> None:
     invoice = received(desk, UBL.replace(">119.00<", ">120.00<").encode(), "a.xml")
     assert desk.status(invoice) == "FAILED"
     # As if an older reader had read amounts that tie.
@@ -181,7 +181,7 @@ def test_what_the_new_reading_breaks_is_shown_before_and_fails_when_written(desk
     assert desk.one("select gross_amount from intake.received_invoice") == Decimal("120.00")
 
 
-def test_exported_invoices_are_listed_and_left_unless_they_are_asked_for(desk: Desk) -> None:
+def test_exported_invoices_are_listed_and_left_unless_they_are_asked_for(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     export_invoices(desk.intake())
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
@@ -200,7 +200,7 @@ def test_exported_invoices_are_listed_and_left_unless_they_are_asked_for(desk: D
     assert desk.one("select count(*) from intake.export_invoice") == 2
 
 
-def test_an_exported_invoice_whose_new_reading_is_not_valid_stays_exported(desk: Desk) -> None:
+def test_an_exported_invoice_whose_new_reading_is_not_valid_stays_exported(desk: IntakeDesk) -> None:
     invoice = received(desk, UBL.replace(">119.00<", ">120.00<").encode(), "a.xml")
     read_otherwise(desk, invoice, gross_amount='"119.00"')
     for status in ("CREATED", "PARSED", "VALIDATED", "EXPORTED"):
@@ -210,7 +210,7 @@ def test_an_exported_invoice_whose_new_reading_is_not_valid_stays_exported(desk:
     assert state(desk) == before
 
 
-def test_an_invoice_in_an_export_that_has_begun_is_left_alone(desk: Desk) -> None:
+def test_an_invoice_in_an_export_that_has_begun_is_left_alone(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     with desk.scope() as connection:
         choose_validated(connection, "CSV", [invoice], "test")
@@ -220,7 +220,7 @@ def test_an_invoice_in_an_export_that_has_begun_is_left_alone(desk: Desk) -> Non
     assert state(desk) == before
 
 
-def test_what_was_not_readable_and_is_now_goes_on(desk: Desk) -> None:
+def test_what_was_not_readable_and_is_now_goes_on(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     desk.rows("update intake.received_invoice set status = 'FAILED' returning id")
     desk.behind(
@@ -235,7 +235,7 @@ def test_what_was_not_readable_and_is_now_goes_on(desk: Desk) -> None:
     assert desk.status(invoice) == "VALIDATED"
 
 
-def test_what_cannot_be_read_any_more_is_listed_and_left(desk: Desk) -> None:
+def test_what_cannot_be_read_any_more_is_listed_and_left(desk: IntakeDesk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     report = reparse_invoices(desk.intake(limits=Limits(file_bytes=100)), write=True)
     ((_, field, old, _, effect),) = changes(desk, report)
@@ -244,7 +244,7 @@ def test_what_cannot_be_read_any_more_is_listed_and_left(desk: Desk) -> None:
     assert desk.status(invoice) == "VALIDATED"
 
 
-def test_what_people_corrected_confirmed_and_rejected_stays(desk: Desk) -> None:
+def test_what_people_corrected_confirmed_and_rejected_stays(desk: IntakeDesk) -> None:
     corrected = received(desk, page_of("HW-1", "1000.00", day=1), "corrected.pdf")
     rejected = received(desk, page_of("HW-2", "2000.00", day=2), "rejected.pdf")
     correct(desk, corrected, number="HW-1")
@@ -260,7 +260,7 @@ def test_what_people_corrected_confirmed_and_rejected_stays(desk: Desk) -> None:
     assert desk.status(rejected) == "FAILED"
 
 
-def test_a_value_that_a_person_confirmed_is_kept_where_the_new_rules_read_another(desk: Desk) -> None:
+def test_a_value_that_a_person_confirmed_is_kept_where_the_new_rules_read_another(desk: IntakeDesk) -> None:
     invoice = received(desk, page_of("HW-1", "1000.00"), "a.pdf")
     assert ("IP-REQ-01", "number") in codes(desk, invoice)
     correct(desk, invoice, number="HW-1")
@@ -277,7 +277,7 @@ def test_a_value_that_a_person_confirmed_is_kept_where_the_new_rules_read_anothe
     assert run(desk, write=True).by_effect == {}
 
 
-def test_a_waiting_invoice_that_is_read_more_surely_now_passes(desk: Desk) -> None:
+def test_a_waiting_invoice_that_is_read_more_surely_now_passes(desk: IntakeDesk) -> None:
     first = received(desk, page_of("HW-1", "1000.00"), "taught.pdf")
     waiting = received(desk, page_of("HW-2", "1100.00", day=6), "waits.pdf")
     assert desk.status(waiting) == "PARSED"
@@ -297,7 +297,7 @@ def paper() -> Image.Image:
     return picture_of(PAPER)
 
 
-def keep(desk: Desk, scan: bytes, paper: Image.Image, identity: EngineIdentity) -> None:
+def keep(desk: IntakeDesk, scan: bytes, paper: Image.Image, identity: EngineIdentity) -> None:
     """Keeps what a perfect engine reads on the scan."""
     (page,) = read_pages(PAPER.read_bytes(), Limits())
     scale = paper.width / page.width
@@ -308,7 +308,7 @@ def keep(desk: Desk, scan: bytes, paper: Image.Image, identity: EngineIdentity) 
 
 
 def test_a_scan_is_read_again_from_what_was_recognized_whatever_the_engine_is_now(
-    desk: Desk, paper: Image.Image
+    desk: IntakeDesk, paper: Image.Image
 ) -> None:
     scan = as_jpeg(paper)
     spec = EngineSpec("rapidocr", threads=2)
@@ -325,7 +325,7 @@ def test_a_scan_is_read_again_from_what_was_recognized_whatever_the_engine_is_no
     assert desk.one("select count(*) from intake.ocr_page") == 1
 
 
-def test_a_page_that_nobody_recognized_is_listed_and_not_paid_for(desk: Desk, paper: Image.Image) -> None:
+def test_a_page_that_nobody_recognized_is_listed_and_not_paid_for(desk: IntakeDesk, paper: Image.Image) -> None:
     scan = as_jpeg(paper)
     spec = EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, identify(spec))
@@ -355,7 +355,7 @@ class OtherEngine:
 
 
 def test_pages_are_recognized_where_that_is_asked_for_and_each_is_paid_for_once(
-    desk: Desk, paper: Image.Image, monkeypatch: pytest.MonkeyPatch
+    desk: IntakeDesk, paper: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan, spec = as_jpeg(paper), EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, EngineIdentity("cloud_vision", "1", "{}"))
@@ -377,7 +377,7 @@ def test_pages_are_recognized_where_that_is_asked_for_and_each_is_paid_for_once(
 
 
 def test_recognizing_without_an_engine_is_refused_and_one_that_stops_stops_the_pass(
-    desk: Desk, paper: Image.Image, monkeypatch: pytest.MonkeyPatch
+    desk: IntakeDesk, paper: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan, spec = as_jpeg(paper), EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, identify(spec))
@@ -394,7 +394,7 @@ def test_recognizing_without_an_engine_is_refused_and_one_that_stops_stops_the_p
     assert state(desk) == before
 
 
-def test_a_pass_goes_on_where_its_time_was_up(desk: Desk) -> None:
+def test_a_pass_goes_on_where_its_time_was_up(desk: IntakeDesk) -> None:
     invoices = [received(desk, ubl(f"A-{number}"), f"{number}.xml") for number in range(5)]
     for invoice in invoices:
         read_otherwise(desk, invoice, due_date='"2026-04-30"')
@@ -420,7 +420,7 @@ def stop(seen: list[int], read: int) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_kill_within_a_chunk_loses_and_doubles_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_within_a_chunk_loses_and_doubles_nothing(desk: IntakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     invoices = [received(desk, ubl(f"A-{number}"), f"{number}.xml") for number in range(4)]
     for invoice in invoices:
         read_otherwise(desk, invoice, due_date='"2026-04-30"')
@@ -443,7 +443,7 @@ def test_a_kill_within_a_chunk_loses_and_doubles_nothing(desk: Desk, monkeypatch
 
 
 def test_an_invoice_that_changes_while_it_is_read_is_left_to_who_changed_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: IntakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
@@ -458,7 +458,9 @@ def test_an_invoice_that_changes_while_it_is_read_is_left_to_who_changed_it(
     assert desk.status(invoice) == "FAILED"
 
 
-def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(
+    desk: IntakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
     run(desk, write=True, time_box=timedelta(0))  # begins the pass that both go on with
@@ -486,7 +488,9 @@ def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(desk: Desk, m
     assert desk.version(invoice).processing_version == 6
 
 
-def test_one_document_that_breaks_a_reader_does_not_stop_the_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_document_that_breaks_a_reader_does_not_stop_the_pass(
+    desk: IntakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad, good = received(desk, ubl("A-1"), "bad.xml"), received(desk, ubl("A-2"), "good.xml")
     read_otherwise(desk, good, due_date='"2026-04-30"')
     read = reparse.read_document  # type: ignore[attr-defined]
@@ -502,7 +506,7 @@ def test_one_document_that_breaks_a_reader_does_not_stop_the_pass(desk: Desk, mo
     assert desk.status(bad) == "VALIDATED"
 
 
-def test_another_organization_is_not_touched(desk: Desk, other_desk: Desk) -> None:
+def test_another_organization_is_not_touched(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     for one in (desk, other_desk):
         read_otherwise(one, received(one, ubl("A-1"), "a.xml"), due_date='"2026-04-30"')
     before = state(other_desk)
@@ -514,7 +518,7 @@ def test_another_organization_is_not_touched(desk: Desk, other_desk: Desk) -> No
         assert connection.execute(text("select count(*) from intake.reparse")).scalar_one() == 0
 
 
-def test_all_changes_are_in_csv_files_of_bounded_size(desk: Desk) -> None:
+def test_all_changes_are_in_csv_files_of_bounded_size(desk: IntakeDesk) -> None:
     for number in range(3):
         invoice = received(desk, ubl(f"A-{number}"), f"={number}.xml")
         read_otherwise(desk, invoice, due_date='"2026-04-30"', lines__0__name='"=1+1"')
@@ -548,7 +552,7 @@ def test_many_differences_are_counted_and_not_left_out_silently() -> None:
     assert found[-1].new == f"{MOST_CHANGES} further differences"
 
 
-def test_the_organization_is_never_the_seller_of_what_it_receives_when_read_first_and_again(desk: Desk) -> None:
+def test_the_organization_is_never_the_seller_of_what_it_receives_when_read_first_and_again(desk: IntakeDesk) -> None:
     change_organization(desk.engine, desk.slug, vat_id="DE136695976", iban="DE02120300000000202051")
     lines = [
         "Invoice",

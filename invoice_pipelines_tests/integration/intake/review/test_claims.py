@@ -26,7 +26,7 @@ from invoice_pipelines.intake.review.errors import (
 )
 from invoice_pipelines.intake.review.queue import Wanted, list_reviews
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.review.lane import (
     accept,
     correct,
@@ -38,21 +38,21 @@ from invoice_pipelines_tests.support.intake.review.lane import (
 )
 
 
-def claim(desk: Desk, invoice: UUID, by: str, lasts: timedelta = timedelta(minutes=15)):
+def claim(desk: IntakeDesk, invoice: UUID, by: str, lasts: timedelta = timedelta(minutes=15)):
     with desk.scope() as connection:
         return claim_review(connection, invoice, by, lasts)
 
 
-def listed(desk: Desk, **wanted: object) -> list[UUID]:
+def listed(desk: IntakeDesk, **wanted: object) -> list[UUID]:
     with desk.scope() as connection:
         return [one.id for one in list_reviews(connection, Wanted(**wanted))]
 
 
-def let_claims_end(desk: Desk) -> None:
+def let_claims_end(desk: IntakeDesk) -> None:
     desk.behind("update intake.review_claim set expires_at = now() where organization_id = :organization")
 
 
-def test_nobody_else_decides_about_what_somebody_is_at(desk: Desk) -> None:
+def test_nobody_else_decides_about_what_somebody_is_at(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     claimed = claim(desk, invoice, "Ada")
     assert claimed.claimed_by == "Ada"
@@ -70,7 +70,7 @@ def test_nobody_else_decides_about_what_somebody_is_at(desk: Desk) -> None:
     assert claimed_undo.status is Status.PARSED
 
 
-def test_a_claim_ends_by_itself_or_is_given_back(desk: Desk) -> None:
+def test_a_claim_ends_by_itself_or_is_given_back(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     first = claim(desk, invoice, "Ada")
     longer = claim(desk, invoice, "Ada", timedelta(hours=1))
@@ -85,14 +85,14 @@ def test_a_claim_ends_by_itself_or_is_given_back(desk: Desk) -> None:
     assert accept(desk, invoice, by="Ada").status is Status.VALIDATED
 
 
-def test_a_correction_that_leaves_something_keeps_the_claim(desk: Desk) -> None:
+def test_a_correction_that_leaves_something_keeps_the_claim(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
     claim(desk, invoice, "Ada")
     assert correct(desk, invoice, number="R-2", by="Ada").status is Status.PARSED
     assert look(desk, invoice).claim is not None
 
 
-def test_of_many_who_claim_at_once_one_has_it(desk: Desk) -> None:
+def test_of_many_who_claim_at_once_one_has_it(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     got: list[str] = []
 
@@ -111,7 +111,7 @@ def test_of_many_who_claim_at_once_one_has_it(desk: Desk) -> None:
     assert got.count(f"after {winner}") == 5
 
 
-def test_what_does_not_wait_is_neither_claimed_nor_put_off(desk: Desk, other_desk: Desk) -> None:
+def test_what_does_not_wait_is_neither_claimed_nor_put_off(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     passed, waits = judged(desk, on_paper()), judged(desk, on_paper(gross_amount=0.8))
     soon = datetime.now(UTC) + timedelta(hours=1)
     with desk.scope() as connection:
@@ -133,7 +133,7 @@ def test_what_does_not_wait_is_neither_claimed_nor_put_off(desk: Desk, other_des
             add_note(connection, waits, "mine?", "Ada")
 
 
-def test_the_queue_shows_who_is_at_what_and_offers_the_rest(desk: Desk) -> None:
+def test_the_queue_shows_who_is_at_what_and_offers_the_rest(desk: IntakeDesk) -> None:
     mine, others, late, free = (
         judged(desk, on_paper(f"N-{number}", gross_amount=0.8, number=0.99 if number else 0.2)) for number in range(4)
     )
@@ -160,7 +160,7 @@ def test_the_queue_shows_who_is_at_what_and_offers_the_rest(desk: Desk) -> None:
     assert accept(desk, late, by="Cleo").status is Status.VALIDATED
 
 
-def test_notes_stay_with_the_invoice_in_their_order(desk: Desk) -> None:
+def test_notes_stay_with_the_invoice_in_their_order(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     with desk.scope() as connection:
         add_note(connection, invoice, "  Called the supplier. ", "Ada")
@@ -175,7 +175,7 @@ def test_notes_stay_with_the_invoice_in_their_order(desk: Desk) -> None:
         assert add_note(connection, invoice, "Paid in cash.", "Ada").created_by == "Ada"
 
 
-def test_refusals_say_of_each_field_what_is_wrong_with_it(desk: Desk) -> None:
+def test_refusals_say_of_each_field_what_is_wrong_with_it(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     with pytest.raises(WrongValues) as refused:
         correct(desk, invoice, gross_amount="much", issue_date="31.3.", iban="DE00", number="fine")

@@ -29,7 +29,7 @@ from invoice_pipelines.intake.review.show import find_review, show_review
 from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.organizations import ReviewThresholds
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.intake.review.lane import (
     STANDARD,
     accept,
@@ -47,7 +47,7 @@ from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 UNSURE = {"gross_amount": 0.8}
 
 
-def again(desk: Desk, invoice_id: UUID, reading: Any) -> None:
+def again(desk: IntakeDesk, invoice_id: UUID, reading: Any) -> None:
     """The document is read again, and judged."""
     with desk.scope() as connection:
         retry_failed(connection, [invoice_id])
@@ -56,21 +56,21 @@ def again(desk: Desk, invoice_id: UUID, reading: Any) -> None:
         judge_parsed(connection, [invoice_id], STANDARD)
 
 
-def test_an_unsure_invoice_stays_parsed_and_is_not_exported(desk: Desk) -> None:
+def test_an_unsure_invoice_stays_parsed_and_is_not_exported(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     assert desk.status(invoice) == "PARSED"
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "gross_amount")]
     assert desk.one("select count(*) from work.batch_item where kind = 'export_invoice'") == 0
 
 
-def test_a_sure_one_passes_without_a_review(desk: Desk) -> None:
+def test_a_sure_one_passes_without_a_review(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper())
     assert desk.status(invoice) == "VALIDATED"
     with pytest.raises(ReviewError, match="does not wait for a review: it is validated"):
         look(desk, invoice)
 
 
-def test_accepting_validates_and_keeps_who_and_what(desk: Desk) -> None:
+def test_accepting_validates_and_keeps_who_and_what(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     assert accept(desk, invoice).status is Status.VALIDATED
     (row,) = desk.rows("select * from intake.review_decision where received_invoice_id = :id", id=invoice)
@@ -84,7 +84,7 @@ def test_accepting_validates_and_keeps_who_and_what(desk: Desk) -> None:
         assert promises.passed_without_verdict(connection).kept
 
 
-def test_what_breaks_a_rule_cannot_be_accepted_and_nothing_of_the_attempt_is_kept(desk: Desk) -> None:
+def test_what_breaks_a_rule_cannot_be_accepted_and_nothing_of_the_attempt_is_kept(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(changes={"gross_amount": Decimal(120)}, number=0.5))
     with pytest.raises(ReviewError, match=r"IP-TOTAL-01: .* cannot be accepted"):
         accept(desk, invoice)
@@ -92,7 +92,7 @@ def test_what_breaks_a_rule_cannot_be_accepted_and_nothing_of_the_attempt_is_kep
     assert desk.rows("select * from intake.review_decision") == []
 
 
-def test_a_correction_validates_writes_the_columns_and_is_audited(desk: Desk) -> None:
+def test_a_correction_validates_writes_the_columns_and_is_audited(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(changes={"gross_amount": Decimal("191.00"), "payable_amount": None}))
     assert correct(desk, invoice, gross_amount="119,00").status is Status.VALIDATED
     assert desk.one("select gross_amount from intake.received_invoice") == Decimal("119.00")
@@ -106,7 +106,7 @@ def test_a_correction_validates_writes_the_columns_and_is_audited(desk: Desk) ->
     )
 
 
-def test_a_correction_that_does_not_settle_everything_leaves_the_rest(desk: Desk) -> None:
+def test_a_correction_that_does_not_settle_everything_leaves_the_rest(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
     decided = correct(desk, invoice, number="R-2")
     assert decided.status is Status.PARSED
@@ -117,7 +117,7 @@ def test_a_correction_that_does_not_settle_everything_leaves_the_rest(desk: Desk
     assert tuple(row) == ("R-2", "r-2", date(2026, 3, 2))
 
 
-def test_several_fields_are_corrected_at_once(desk: Desk) -> None:
+def test_several_fields_are_corrected_at_once(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(net_amount=0.3, tax_amount=0.3, gross_amount=0.3, payable_amount=0.3))
     decided = correct(
         desk,
@@ -133,7 +133,7 @@ def test_several_fields_are_corrected_at_once(desk: Desk) -> None:
     assert tuple(tax) == (Decimal(19), Decimal(200), Decimal(38))
 
 
-def test_corrected_totals_ask_for_their_vat_by_rate(desk: Desk) -> None:
+def test_corrected_totals_ask_for_their_vat_by_rate(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(net_amount=0.3, tax_amount=0.3, gross_amount=0.3))
     decided = correct(
         desk, invoice, net_amount="200.00", tax_amount="38.00", gross_amount="238.00", payable_amount="238.00"
@@ -145,7 +145,7 @@ def test_corrected_totals_ask_for_their_vat_by_rate(desk: Desk) -> None:
     assert correct(desk, invoice, tax_breakdowns=Absent()).status is Status.VALIDATED
 
 
-def test_a_field_that_the_document_does_not_have_is_taken_out(desk: Desk) -> None:
+def test_a_field_that_the_document_does_not_have_is_taken_out(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(changes={"payable_amount": Decimal(7)}))
     assert correct(desk, invoice, payable_amount=Absent()).status is Status.VALIDATED
     assert desk.one("select payable_amount from intake.received_invoice") is None
@@ -160,7 +160,9 @@ def test_a_field_that_the_document_does_not_have_is_taken_out(desk: Desk) -> Non
         ({}, "Nothing is corrected"),
     ],
 )
-def test_a_wrong_correction_is_refused_and_changes_nothing(desk: Desk, values: dict[str, str], message: str) -> None:
+def test_a_wrong_correction_is_refused_and_changes_nothing(
+    desk: IntakeDesk, values: dict[str, str], message: str
+) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     with pytest.raises(ReviewError, match=message):
         correct(desk, invoice, **values)
@@ -168,7 +170,7 @@ def test_a_wrong_correction_is_refused_and_changes_nothing(desk: Desk, values: d
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "gross_amount")]
 
 
-def test_a_rejected_invoice_fails_with_the_persons_reason(desk: Desk) -> None:
+def test_a_rejected_invoice_fails_with_the_persons_reason(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     reject(desk, invoice, "not for us")
     assert desk.status(invoice) == "FAILED"
@@ -181,20 +183,20 @@ def test_a_rejected_invoice_fails_with_the_persons_reason(desk: Desk) -> None:
         assert promises.failures_without_reason(connection).kept
 
 
-def test_a_rejection_needs_a_reason(desk: Desk) -> None:
+def test_a_rejection_needs_a_reason(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     with pytest.raises(ReviewError, match="needs a reason"):
         reject(desk, invoice, " \n ")
 
 
-def test_a_rejected_invoice_that_is_retried_waits_again(desk: Desk) -> None:
+def test_a_rejected_invoice_that_is_retried_waits_again(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", **UNSURE))
     reject(desk, invoice, "illegible")
     again(desk, invoice, on_paper("R-1", **UNSURE))
     assert codes(desk, invoice) == [("REJECTED", None), ("LOW_CONFIDENCE", "gross_amount")]
 
 
-def test_a_retry_does_not_overrule_a_person_even_where_all_is_sure_now(desk: Desk) -> None:
+def test_a_retry_does_not_overrule_a_person_even_where_all_is_sure_now(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", **UNSURE))
     reject(desk, invoice, "not for us")
     again(desk, invoice, on_paper("R-1"))
@@ -203,7 +205,7 @@ def test_a_retry_does_not_overrule_a_person_even_where_all_is_sure_now(desk: Des
     assert accept(desk, invoice).status is Status.VALIDATED
 
 
-def test_what_people_decided_holds_when_the_document_is_read_again(desk: Desk) -> None:
+def test_what_people_decided_holds_when_the_document_is_read_again(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", number=0.5, issue_date=0.5, seller_name=0.1))
     correct(desk, invoice, number="R-17")
     accept(desk, invoice)
@@ -217,7 +219,7 @@ def test_what_people_decided_holds_when_the_document_is_read_again(desk: Desk) -
     assert desk.one("select invoice_number from intake.received_invoice") == "R-17"
 
 
-def test_another_value_read_later_was_accepted_by_nobody(desk: Desk) -> None:
+def test_another_value_read_later_was_accepted_by_nobody(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", changes={"gross_amount": Decimal(120)}, number=0.5))
     correct(desk, invoice, number="R-2")
     reject(desk, invoice, "amounts")
@@ -233,7 +235,7 @@ def test_another_value_read_later_was_accepted_by_nobody(desk: Desk) -> None:
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "gross_amount")]
 
 
-def test_an_e_invoice_is_not_corrected(desk: Desk) -> None:
+def test_an_e_invoice_is_not_corrected(desk: IntakeDesk) -> None:
     invoice = desk.parsed(make_reading(xml=b"<Invoice/>"))
     desk.behind(
         """insert into intake.review_reason (organization_id, received_invoice_id, position, processing_version, code,
@@ -247,7 +249,7 @@ def test_an_e_invoice_is_not_corrected(desk: Desk) -> None:
     assert desk.status(invoice.id) == "FAILED"
 
 
-def test_nothing_is_decided_about_what_does_not_wait_or_does_not_exist(desk: Desk) -> None:
+def test_nothing_is_decided_about_what_does_not_wait_or_does_not_exist(desk: IntakeDesk) -> None:
     fresh = desk.parsed(on_paper(**UNSURE))
     with pytest.raises(ReviewError, match="does not wait for a review: it is parsed"):
         accept(desk, fresh.id, Seen(1, 0, ""))
@@ -255,7 +257,7 @@ def test_nothing_is_decided_about_what_does_not_wait_or_does_not_exist(desk: Des
         accept(desk, uuid4(), Seen(1, 0, ""))
 
 
-def test_another_organization_sees_and_decides_nothing(desk: Desk, other_desk: Desk) -> None:
+def test_another_organization_sees_and_decides_nothing(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     seen = look(desk, invoice).seen
     for attempt in (
@@ -275,7 +277,7 @@ def test_another_organization_sees_and_decides_nothing(desk: Desk, other_desk: D
     assert desk.status(invoice) == "PARSED"
 
 
-def test_decisions_cannot_be_changed_or_taken_back(desk: Desk) -> None:
+def test_decisions_cannot_be_changed_or_taken_back(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     accept(desk, invoice)
     for statement in ("update intake.review_decision set decided_by = 'Eve'", "delete from intake.review_decision"):
@@ -284,7 +286,7 @@ def test_decisions_cannot_be_changed_or_taken_back(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("second", ["accept", "correct", "reject"])
-def test_of_two_people_at_once_one_wins_and_the_other_is_told(desk: Desk, second: str) -> None:
+def test_of_two_people_at_once_one_wins_and_the_other_is_told(desk: IntakeDesk, second: str) -> None:
     invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
     seen = look(desk, invoice).seen
     actions = {
@@ -317,7 +319,7 @@ def test_of_two_people_at_once_one_wins_and_the_other_is_told(desk: Desk, second
     assert {row[0] for row in desk.rows("select distinct decided_by from intake.review_decision")} == {winner}
 
 
-def test_a_decision_on_an_older_state_is_refused(desk: Desk) -> None:
+def test_a_decision_on_an_older_state_is_refused(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", number=0.5, issue_date=0.5))
     seen = look(desk, invoice).seen
     correct(desk, invoice, number="R-2")
@@ -328,7 +330,7 @@ def test_a_decision_on_an_older_state_is_refused(desk: Desk) -> None:
         Seen.parse("now")
 
 
-def test_a_reason_that_came_later_is_accepted_by_nobody_who_did_not_see_it(desk: Desk) -> None:
+def test_a_reason_that_came_later_is_accepted_by_nobody_who_did_not_see_it(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("A-1", **UNSURE))
     seen = look(desk, invoice).seen
     judged(desk, on_paper("A-1"))
@@ -339,7 +341,7 @@ def test_a_reason_that_came_later_is_accepted_by_nobody_who_did_not_see_it(desk:
             act()
 
 
-def test_a_new_account_of_a_known_seller_waits_also_in_xml_and_is_known_once_accepted(desk: Desk) -> None:
+def test_a_new_account_of_a_known_seller_waits_also_in_xml_and_is_known_once_accepted(desk: IntakeDesk) -> None:
     known, new = "DE02120300000000202051", "DE89370400440532013000"
 
     def arrives(number: str, iban: str) -> UUID:
@@ -358,7 +360,7 @@ def test_a_new_account_of_a_known_seller_waits_also_in_xml_and_is_known_once_acc
     assert desk.rows("select * from intake.supplier_layout") == []
 
 
-def test_the_same_invoice_in_review_does_not_make_a_second_one_fail(desk: Desk) -> None:
+def test_the_same_invoice_in_review_does_not_make_a_second_one_fail(desk: IntakeDesk) -> None:
     """It would be lost where a person rejects the first one."""
     first = judged(desk, on_paper("A-1", **UNSURE))
     second = judged(desk, on_paper("A-1"))
@@ -371,14 +373,14 @@ def test_the_same_invoice_in_review_does_not_make_a_second_one_fail(desk: Desk) 
     reject(desk, first, "came twice")
 
 
-def test_of_two_in_one_chunk_the_second_passes_where_the_first_waits(desk: Desk) -> None:
+def test_of_two_in_one_chunk_the_second_passes_where_the_first_waits(desk: IntakeDesk) -> None:
     first, second = desk.parsed(on_paper("A-1", **UNSURE)), desk.parsed(on_paper("A-1"))
     with desk.scope() as connection:
         judge_parsed(connection, [second.id, first.id], STANDARD)
     assert (desk.status(first.id), desk.status(second.id)) == ("PARSED", "VALIDATED")
 
 
-def test_a_number_corrected_to_one_that_was_received_waits_on(desk: Desk) -> None:
+def test_a_number_corrected_to_one_that_was_received_waits_on(desk: IntakeDesk) -> None:
     judged(desk, on_paper("A-1"))
     second = judged(desk, on_paper("A-7", number=0.5))
     decided = correct(desk, second, number="A-1")
@@ -386,7 +388,7 @@ def test_a_number_corrected_to_one_that_was_received_waits_on(desk: Desk) -> Non
     assert correct(desk, second, number="A-2").status is Status.VALIDATED
 
 
-def test_the_queue_is_listed_in_pages_the_oldest_first(desk: Desk) -> None:
+def test_the_queue_is_listed_in_pages_the_oldest_first(desk: IntakeDesk) -> None:
     invoices = [judged(desk, on_paper(**UNSURE)) for _ in range(5)]
     judged(desk, on_paper())
     desk.behind(
@@ -409,7 +411,7 @@ def test_the_queue_is_listed_in_pages_the_oldest_first(desk: Desk) -> None:
     assert [row.id for row in queue] == invoices
 
 
-def test_what_waits_for_a_person_is_neither_stuck_nor_given_up(desk: Desk) -> None:
+def test_what_waits_for_a_person_is_neither_stuck_nor_given_up(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     with desk.scope() as connection:
         connection.execute(
@@ -424,12 +426,12 @@ def test_what_waits_for_a_person_is_neither_stuck_nor_given_up(desk: Desk) -> No
     assert desk.status(invoice) == "PARSED"
 
 
-def test_thresholds_are_those_of_the_organization(desk: Desk) -> None:
+def test_thresholds_are_those_of_the_organization(desk: IntakeDesk) -> None:
     strict = dataclasses.replace(STANDARD, thresholds=ReviewThresholds(currency=1.0))
     assert desk.status(judged(desk, on_paper(), strict)) == "PARSED"
 
 
-def test_an_invoice_is_found_by_the_end_of_its_id(desk: Desk) -> None:
+def test_an_invoice_is_found_by_the_end_of_its_id(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(**UNSURE))
     with desk.scope() as connection:
         assert find_review(connection, str(invoice)[-8:]) == invoice
@@ -439,7 +441,7 @@ def test_an_invoice_is_found_by_the_end_of_its_id(desk: Desk) -> None:
                 find_review(connection, wrong)
 
 
-def test_reasons_of_an_earlier_life_do_not_count(desk: Desk) -> None:
+def test_reasons_of_an_earlier_life_do_not_count(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper("R-1", **UNSURE))
     desk.behind(
         "update intake.received_invoice set status = 'FAILED' where id = :id and organization_id = :organization",
@@ -453,7 +455,7 @@ def test_reasons_of_an_earlier_life_do_not_count(desk: Desk) -> None:
             show_review(connection, invoice)
 
 
-def test_one_decision_corrects_some_fields_and_confirms_others(desk: Desk) -> None:
+def test_one_decision_corrects_some_fields_and_confirms_others(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
     decided = correct(desk, invoice, number="R-2", issue_date=Confirmed())
     assert decided.status is Status.VALIDATED
@@ -463,7 +465,7 @@ def test_one_decision_corrects_some_fields_and_confirms_others(desk: Desk) -> No
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "number"), ("LOW_CONFIDENCE", "issue_date")]
 
 
-def test_only_a_doubt_is_confirmed(desk: Desk) -> None:
+def test_only_a_doubt_is_confirmed(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(changes={"gross_amount": Decimal(120)}, number=0.5))
     with pytest.raises(WrongValues) as refused:
         correct(desk, invoice, currency=Confirmed(), net_amount=Confirmed())
@@ -474,7 +476,7 @@ def test_only_a_doubt_is_confirmed(desk: Desk) -> None:
     assert desk.rows("select * from intake.review_decision") == []
 
 
-def test_what_would_come_of_a_correction_is_told_and_nothing_kept(desk: Desk) -> None:
+def test_what_would_come_of_a_correction_is_told_and_nothing_kept(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(changes={"gross_amount": Decimal("191.00"), "payable_amount": None}))
     before = look(desk, invoice)
 

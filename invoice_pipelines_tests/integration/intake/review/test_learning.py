@@ -14,14 +14,14 @@ from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.intake.review.fields import WrongValue
 from invoice_pipelines.intake.review.places import find_place, read_box
 from invoice_pipelines.organizations import OrganizationSettings, ReviewThresholds, change_organization
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.support.intake.review.lane import accept, codes, correct, look, uploaded
 
 NO_NUMBER = [("IP-REQ-01", "number")]
 
 
-def test_a_typed_correction_is_found_on_the_page_and_teaches_the_layout(desk: Desk) -> None:
+def test_a_typed_correction_is_found_on_the_page_and_teaches_the_layout(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00"))
     assert codes(desk, first) == NO_NUMBER
     decided = correct(desk, first, number="HW-77")
@@ -33,7 +33,7 @@ def test_a_typed_correction_is_found_on_the_page_and_teaches_the_layout(desk: De
     assert desk.one("select invoice_number from intake.received_invoice where id = :id", id=second) == "HW-78"
 
 
-def test_a_box_and_a_candidate_teach_as_well(desk: Desk) -> None:
+def test_a_box_and_a_candidate_teach_as_well(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00"))
     decided = correct(desk, first, number=Boxed(1, (440.0, 215.0, 490.0, 238.0)))
     assert decided.learned == ("number",)
@@ -48,7 +48,9 @@ def test_a_box_and_a_candidate_teach_as_well(desk: Desk) -> None:
     assert desk.status(other) == "VALIDATED"
 
 
-def test_another_supplier_and_another_organization_learn_nothing_from_it(desk: Desk, other_desk: Desk) -> None:
+def test_another_supplier_and_another_organization_learn_nothing_from_it(
+    desk: IntakeDesk, other_desk: IntakeDesk
+) -> None:
     correct(desk, uploaded(desk, page_of("HW-77", "1000.00")), number="HW-77")
     stranger = uploaded(desk, page_of("TB-1", "10.00", seller="Tischlerei Brett GmbH", vat_id="DE811569869"))
     assert codes(desk, stranger) == NO_NUMBER
@@ -57,7 +59,7 @@ def test_another_supplier_and_another_organization_learn_nothing_from_it(desk: D
     assert other_desk.rows("select * from intake.supplier_layout") == []
 
 
-def test_a_place_that_is_shown_again_is_confirmed_and_another_one_replaces_it(desk: Desk) -> None:
+def test_a_place_that_is_shown_again_is_confirmed_and_another_one_replaces_it(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00"))
     second = uploaded(desk, page_of("HW-78", "2500.00"))
     third = uploaded(desk, page_of("HW-79", "2600.00"))
@@ -70,7 +72,7 @@ def test_a_place_that_is_shown_again_is_confirmed_and_another_one_replaces_it(de
     assert (row.times_confirmed, row.received_invoice_id) == (1, third)
 
 
-def test_accepting_a_doubtful_value_teaches_where_it_stands(desk: Desk) -> None:
+def test_accepting_a_doubtful_value_teaches_where_it_stands(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00", vat_id="none"))
     correct(desk, first, number="HW-77")
     change_organization(
@@ -88,7 +90,7 @@ def test_accepting_a_doubtful_value_teaches_where_it_stands(desk: Desk) -> None:
     ]
 
 
-def test_a_box_without_a_value_is_refused(desk: Desk) -> None:
+def test_a_box_without_a_value_is_refused(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00"))
     for box, message in (
         (Boxed(1, (0.0, 0.0, 10.0, 10.0)), "no words in the box"),

@@ -15,7 +15,7 @@ from invoice_pipelines.intake.received_invoices import mark_parsed, retry_failed
 from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, open_desk
 from invoice_pipelines_tests.support.intake.review.lane import STANDARD, accept, correct, judged, on_paper, reject
 from invoice_pipelines_tests.support.sizes import example_count
 
@@ -30,7 +30,7 @@ def test_no_unsure_total_passes_without_a_decision(intake_database: TestDatabase
 
         def __init__(self) -> None:
             super().__init__()
-            self.desk: Desk = open_desk(intake_database, tmp_path / f"lane-{id(self)}")
+            self.desk: IntakeDesk = open_desk(intake_database, tmp_path / f"lane-{id(self)}")
             self.readings: dict[UUID, Reading] = {}
 
         def _reading(self, sure: dict[str, float], gross: Decimal, number: str | None = None) -> Reading:

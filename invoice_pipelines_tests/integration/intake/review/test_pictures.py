@@ -29,7 +29,7 @@ from invoice_pipelines.intake.review.pictures import (
     with_marks,
 )
 from invoice_pipelines.intake.stages.stages import validate_invoices
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of, turned
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.reading import read_all
@@ -38,7 +38,7 @@ from invoice_pipelines_tests.support.intake.review.lane import correct, look, up
 MARGIN = 3
 
 
-def picture_of(desk: Desk, data: bytes, number: int | None = None) -> Image.Image:
+def picture_of(desk: IntakeDesk, data: bytes, number: int | None = None) -> Image.Image:
     invoice = uploaded(desk, data)
     with desk.scope() as connection:
         return review_picture(connection, data, look(desk, invoice), Limits(), number)
@@ -55,7 +55,7 @@ def ink_inside(image: Image.Image, box: tuple[float, float, float, float], page_
 @pytest.mark.parametrize("in_content", [False, True])
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_boxes_are_around_what_is_printed_however_the_page_is_turned(
-    desk: Desk, degrees: int, in_content: bool
+    desk: IntakeDesk, degrees: int, in_content: bool
 ) -> None:
     data = turned(page_of("HW-77", "1000.00"), degrees, in_content=in_content)
     invoice = uploaded(desk, data)
@@ -73,7 +73,7 @@ def test_boxes_are_around_what_is_printed_however_the_page_is_turned(
         assert {READ, DOUBTED} & {colour for _, colour in around.getcolors(1000) or ()}, mark
 
 
-def test_boxes_are_around_what_an_engine_read_on_a_photo_that_lies_on_its_side(desk: Desk) -> None:
+def test_boxes_are_around_what_an_engine_read_on_a_photo_that_lies_on_its_side(desk: IntakeDesk) -> None:
     document = page_of("HW-77", "1000.00")
     upright = next(render_pages(document, [1], Limits()))
     dpi = upright.dpi or 0.0
@@ -101,7 +101,7 @@ def test_boxes_are_around_what_an_engine_read_on_a_photo_that_lies_on_its_side(d
     assert all(ink_inside(image, mark.box, review.pages[0].height) for mark in marks)
 
 
-def test_doubted_values_are_red_and_the_others_are_not(desk: Desk) -> None:
+def test_doubted_values_are_red_and_the_others_are_not(desk: IntakeDesk) -> None:
     data = page_of("HW-77", "1000.00")
     invoice = uploaded(desk, data)
     correct(desk, invoice, number="Rechnung", issue_date="2027-03-05")
@@ -110,20 +110,20 @@ def test_doubted_values_are_red_and_the_others_are_not(desk: Desk) -> None:
     assert [reason.field for reason in review.reasons] == ["issue_date"]
 
 
-def test_a_scan_of_several_pages_shows_the_one_that_is_asked_for(desk: Desk) -> None:
+def test_a_scan_of_several_pages_shows_the_one_that_is_asked_for(desk: IntakeDesk) -> None:
     lines = [(50.0, 100.0 + 20 * n, f"Allgemeine Bedingungen Absatz {n}") for n in range(5)]
     first = [(50.0, 210.0, "Rechnung"), (350.0, 500.0, "Nettobetrag"), (450.0, 500.0, "100,00 EUR")]
     data = draw(first, lines)
     assert picture_of(desk, data, 2).tobytes() != picture_of(desk, data, 1).tobytes()
 
 
-def test_a_page_that_does_not_exist_is_a_reason_and_no_crash(desk: Desk) -> None:
+def test_a_page_that_does_not_exist_is_a_reason_and_no_crash(desk: IntakeDesk) -> None:
     for number in (9, -1):
         with pytest.raises(PageNotFound, match=f"no page {number}"):
             picture_of(desk, page_of("HW-77", "1000.00"), number)
 
 
-def test_the_plain_page_has_the_shape_of_the_boxes_and_none_of_them(desk: Desk) -> None:
+def test_the_plain_page_has_the_shape_of_the_boxes_and_none_of_them(desk: IntakeDesk) -> None:
     data = turned(page_of("HW-77", "1000.00"), 90, in_content=True)
     document = look(desk, uploaded(desk, data))
     plain = page_picture(lambda: data, document.pages, 1, Limits(), lambda key: 0)
@@ -136,7 +136,7 @@ def test_the_plain_page_has_the_shape_of_the_boxes_and_none_of_them(desk: Desk) 
     assert {READ, DOUBTED} & {colour for _, colour in marked.getcolors(100_000) or ()}
 
 
-def test_however_many_ask_no_more_processes_draw_than_may(desk: Desk) -> None:
+def test_however_many_ask_no_more_processes_draw_than_may(desk: IntakeDesk) -> None:
     data = page_of("HW-77", "1000.00")
     document = look(desk, uploaded(desk, data))
     before = drawing_processes()
@@ -158,7 +158,7 @@ def drawing_processes() -> set[str]:
     return found
 
 
-def test_pictures_are_png_or_small_enough_jpeg(desk: Desk) -> None:
+def test_pictures_are_png_or_small_enough_jpeg(desk: IntakeDesk) -> None:
     image = picture_of(desk, page_of("HW-77", "1000.00"))
     assert Image.open(BytesIO(as_png(image))).size == image.size
     jpeg = as_small_jpeg(image, 60_000)

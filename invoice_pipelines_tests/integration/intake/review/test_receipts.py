@@ -8,7 +8,7 @@ from typing import Any
 
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.review.lane import accept, codes, judged, on_paper
 
 
@@ -17,11 +17,11 @@ def receipt(number: str | None = None, **changes: Any) -> Reading:
     return replace(reading, **changes)
 
 
-def row(desk: Desk, invoice_id: Any, column: str) -> Any:
+def row(desk: IntakeDesk, invoice_id: Any, column: str) -> Any:
     return desk.one(f"select {column} from intake.received_invoice where id = :id", id=invoice_id)
 
 
-def test_a_receipt_passes_without_its_unsure_number_and_says_so(desk: Desk) -> None:
+def test_a_receipt_passes_without_its_unsure_number_and_says_so(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt("0381"))
     assert row(desk, invoice, "status") == "VALIDATED"
     assert row(desk, invoice, "invoice_number") is None
@@ -34,7 +34,7 @@ def test_a_receipt_passes_without_its_unsure_number_and_says_so(desk: Desk) -> N
     assert "§ 33 UStDV" in said
 
 
-def test_the_same_receipt_does_not_pass_twice_whatever_its_number_and_seller_were_read_as(desk: Desk) -> None:
+def test_the_same_receipt_does_not_pass_twice_whatever_its_number_and_seller_were_read_as(desk: IntakeDesk) -> None:
     assert row(desk, judged(desk, receipt("0381")), "status") == "VALIDATED"
     again = judged(desk, receipt("0318"))
     assert codes(desk, again) == [("IP-DUP-06", None)]
@@ -46,7 +46,7 @@ def test_the_same_receipt_does_not_pass_twice_whatever_its_number_and_seller_wer
     assert row(desk, other_day, "status") == "VALIDATED"
 
 
-def test_while_a_receipt_waits_for_something_else_it_keeps_its_number(desk: Desk) -> None:
+def test_while_a_receipt_waits_for_something_else_it_keeps_its_number(desk: IntakeDesk) -> None:
     unsure = receipt("0381")
     places = {**unsure.provenance, "issue_date": replace(unsure.provenance["issue_date"], confidence=0.3)}
     invoice = judged(desk, replace(unsure, provenance=places))

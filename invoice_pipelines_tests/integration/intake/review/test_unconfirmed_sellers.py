@@ -25,7 +25,7 @@ from invoice_pipelines.intake.stages.judging import judge_reading
 from invoice_pipelines.intake.stages.stages import export_invoices, validate_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines.intake.validation.content import Expectations
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.review.lane import (
     STANDARD,
@@ -57,23 +57,23 @@ def unsure_number(reading: Reading) -> Reading:
     )
 
 
-def row(desk: Desk, invoice_id: UUID) -> Any:
+def row(desk: IntakeDesk, invoice_id: UUID) -> Any:
     (found,) = desk.rows("select * from intake.received_invoice where id = :id", id=invoice_id)
     return found
 
 
-def status(desk: Desk, reading: Reading) -> str:
+def status(desk: IntakeDesk, reading: Reading) -> str:
     return str(row(desk, judged(desk, reading)).status)
 
 
-def remarks(desk: Desk, invoice_id: UUID) -> dict[str, str]:
+def remarks(desk: IntakeDesk, invoice_id: UUID) -> dict[str, str]:
     rows = desk.rows(
         "select rule, location, message from public.invoice_violations where received_invoice_id = :id", id=invoice_id
     )
     return {one.location: one.message for one in rows if one.rule == "IP-READ-02"}
 
 
-def test_a_receipt_passes_without_its_unsure_seller_and_says_so(desk: Desk) -> None:
+def test_a_receipt_passes_without_its_unsure_seller_and_says_so(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt(seller=Party(name="Café Pendel", vat_id="DE136695977", tax_id="123/456/78901")))
     found = row(desk, invoice)
     assert found.status == "VALIDATED"
@@ -89,7 +89,7 @@ def test_a_receipt_passes_without_its_unsure_seller_and_says_so(desk: Desk) -> N
     assert desk.rows("select from intake.supplier_teaching") == []
 
 
-def test_what_is_sure_of_a_seller_is_kept(desk: Desk) -> None:
+def test_what_is_sure_of_a_seller_is_kept(desk: IntakeDesk) -> None:
     named = receipt(seller=Party(name="Café Pendel", vat_id="DE136695977"))
     named = replace(
         named, provenance={**named.provenance, "seller.name": replace(named.provenance["seller.name"], confidence=0.9)}
@@ -119,23 +119,23 @@ TO_BE_ASKED = {
 
 
 @pytest.mark.parametrize("changes", TO_BE_ASKED.values(), ids=TO_BE_ASKED.keys())
-def test_who_made_it_is_asked_for_where_it_matters(desk: Desk, changes: dict[str, Any]) -> None:
+def test_who_made_it_is_asked_for_where_it_matters(desk: IntakeDesk, changes: dict[str, Any]) -> None:
     invoice = judged(desk, receipt(**changes))
     assert ("seller.name") in {field for _, field in codes(desk, invoice)}
 
 
-def test_a_vat_id_in_doubt_does_not_make_a_total_a_small_one(desk: Desk) -> None:
+def test_a_vat_id_in_doubt_does_not_make_a_total_a_small_one(desk: IntakeDesk) -> None:
     total = {"gross_amount": Decimal("357.00"), "payable_amount": Decimal("357.00")}
     austrian = receipt(seller=Party(name="Café Pendel", vat_id="ATU13585627"), **UNTAXED, **total)
     assert row(desk, judged(desk, austrian)).status == "PARSED"
 
 
-def test_an_organization_that_asks_for_each_seller_sees_it(desk: Desk) -> None:
+def test_an_organization_that_asks_for_each_seller_sees_it(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt(), replace(STANDARD, asks_for_sellers=True))
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "seller.name")]
 
 
-def test_what_waits_for_something_else_waits_for_its_seller_too_and_keeps_it_once_it_is_seen(desk: Desk) -> None:
+def test_what_waits_for_something_else_waits_for_its_seller_too_and_keeps_it_once_it_is_seen(desk: IntakeDesk) -> None:
     unsure = receipt()
     places = {**unsure.provenance, "issue_date": replace(unsure.provenance["issue_date"], confidence=0.3)}
     invoice = judged(desk, replace(unsure, provenance=places))
@@ -146,7 +146,9 @@ def test_what_waits_for_something_else_waits_for_its_seller_too_and_keeps_it_onc
     assert row(desk, invoice).unconfirmed_seller is None
 
 
-def test_a_decision_that_leaves_the_seller_in_doubt_leaves_it_out_and_undone_it_is_there_again(desk: Desk) -> None:
+def test_a_decision_that_leaves_the_seller_in_doubt_leaves_it_out_and_undone_it_is_there_again(
+    desk: IntakeDesk,
+) -> None:
     unsure = receipt()
     places = {**unsure.provenance, "issue_date": replace(unsure.provenance["issue_date"], confidence=0.3)}
     invoice = judged(desk, replace(unsure, provenance=places))
@@ -178,7 +180,7 @@ SAME = {
 
 @pytest.mark.parametrize("turned", [False, True], ids=["", "turned"])
 @pytest.mark.parametrize("pair", SAME.values(), ids=SAME.keys())
-def test_the_same_receipt_does_not_pass_twice(desk: Desk, pair: tuple[Reading, Reading], turned: bool) -> None:
+def test_the_same_receipt_does_not_pass_twice(desk: IntakeDesk, pair: tuple[Reading, Reading], turned: bool) -> None:
     first, second = reversed(pair) if turned else pair
     assert status(desk, first) == "VALIDATED"
     again = judged(desk, second)
@@ -188,14 +190,16 @@ def test_the_same_receipt_does_not_pass_twice(desk: Desk, pair: tuple[Reading, R
 
 @pytest.mark.parametrize("turned", [False, True], ids=["", "turned"])
 @pytest.mark.parametrize("pair", SAME.values(), ids=SAME.keys())
-def test_nor_does_it_where_both_are_validated_together(desk: Desk, pair: tuple[Reading, Reading], turned: bool) -> None:
+def test_nor_does_it_where_both_are_validated_together(
+    desk: IntakeDesk, pair: tuple[Reading, Reading], turned: bool
+) -> None:
     invoices = [desk.parsed(reading).id for reading in (reversed(pair) if turned else pair)]
     with desk.scope() as connection:
         judge_parsed(connection, invoices[::-1], STANDARD)
     assert [row(desk, invoice).status for invoice in invoices] == ["VALIDATED", "PARSED"]
 
 
-def test_two_workers_at_once_pass_one_of_them(desk: Desk) -> None:
+def test_two_workers_at_once_pass_one_of_them(desk: IntakeDesk) -> None:
     first, second = unsure_number(receipt("0381")), unsure_number(receipt("0318", MISREAD))
     invoices = [desk.parsed(first).id]
 
@@ -228,14 +232,14 @@ def test_two_workers_at_once_pass_one_of_them(desk: Desk) -> None:
     assert [row(desk, invoice).status for invoice in invoices] == ["VALIDATED", "PARSED"]
 
 
-def test_other_receipts_of_the_day_pass(desk: Desk) -> None:
+def test_other_receipts_of_the_day_pass(desk: IntakeDesk) -> None:
     assert status(desk, receipt("0381")) == "VALIDATED"
     assert status(desk, receipt("0382")) == "VALIDATED"  # another number, and both are sure
     assert status(desk, receipt("0381", Party(name="Bäckerei Kamps"), issue_date=date(2026, 3, 2))) == "VALIDATED"
     assert status(desk, receipt(None, issue_date=date(2026, 3, 3))) == "VALIDATED"
 
 
-def test_the_same_number_of_what_may_be_the_same_seller_on_another_day_is_for_a_person(desk: Desk) -> None:
+def test_the_same_number_of_what_may_be_the_same_seller_on_another_day_is_for_a_person(desk: IntakeDesk) -> None:
     assert status(desk, receipt("17")) == "VALIDATED"
     later = judged(desk, receipt("17", issue_date=date(2026, 3, 20)))
     assert ("IP-DUP-01", "number") in codes(desk, later)
@@ -245,12 +249,12 @@ def test_the_same_number_of_what_may_be_the_same_seller_on_another_day_is_for_a_
     assert row(desk, surely).status == "FAILED"
 
 
-def test_a_surely_read_invoice_does_not_fail_as_the_duplicate_of_a_seller_in_doubt(desk: Desk) -> None:
+def test_a_surely_read_invoice_does_not_fail_as_the_duplicate_of_a_seller_in_doubt(desk: IntakeDesk) -> None:
     assert status(desk, receipt("17")) == "VALIDATED"
     assert status(desk, receipt("17", sure=True, issue_date=date(2026, 3, 25))) == "PARSED"
 
 
-def test_places_of_what_is_left_out_are_kept_with_it(desk: Desk) -> None:
+def test_places_of_what_is_left_out_are_kept_with_it(desk: IntakeDesk) -> None:
     seen = receipt()
     box = (10.0, 20.0, 90.0, 32.0)
     place = replace(seen.provenance["seller.name"], page=1, box=box, text="CAFÉ PENDEL")
@@ -285,7 +289,7 @@ def test_paper_that_names_the_organization_may_be_its_own_invoice(written: str) 
     assert judgement(written) is Judgement.NEEDS_REVIEW
 
 
-def test_what_is_left_out_is_found_and_shown_as_not_confirmed(desk: Desk) -> None:
+def test_what_is_left_out_is_found_and_shown_as_not_confirmed(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt())
     judged(desk, receipt("0382", Party(name="Kamps"), issue_date=date(2026, 3, 9)))
     with desk.scope() as connection:
@@ -300,7 +304,7 @@ def test_what_is_left_out_is_found_and_shown_as_not_confirmed(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("exported", [False, True])
-def test_a_seller_that_was_left_out_can_be_named_afterwards(desk: Desk, exported: bool) -> None:
+def test_a_seller_that_was_left_out_can_be_named_afterwards(desk: IntakeDesk, exported: bool) -> None:
     invoice = judged(desk, receipt())
     if exported:
         export_invoices(desk.intake())
@@ -318,7 +322,7 @@ def test_a_seller_that_was_left_out_can_be_named_afterwards(desk: Desk, exported
         ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
 
 
-def test_who_is_asked_for_is_not_undone_into_nothing(desk: Desk) -> None:
+def test_who_is_asked_for_is_not_undone_into_nothing(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt())
     with desk.scope() as connection:
         ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
@@ -327,7 +331,7 @@ def test_who_is_asked_for_is_not_undone_into_nothing(desk: Desk) -> None:
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "seller.name")]
 
 
-def test_what_an_export_holds_is_not_asked_for(desk: Desk) -> None:
+def test_what_an_export_holds_is_not_asked_for(desk: IntakeDesk) -> None:
     invoice = judged(desk, receipt())
     with desk.scope() as connection:
         assert choose_validated(connection, "CSV", [invoice], "test")
@@ -335,7 +339,7 @@ def test_what_an_export_holds_is_not_asked_for(desk: Desk) -> None:
         ask_for_seller(connection, invoice, STANDARD, decided_by="Ada")
 
 
-def test_what_is_left_out_is_in_no_export(desk: Desk) -> None:
+def test_what_is_left_out_is_in_no_export(desk: IntakeDesk) -> None:
     judged(desk, receipt())
     (export,) = export_invoices(desk.intake()).exports
     written = [(desk.folder / "exports" / file.path).read_bytes() for file in export.files]

@@ -16,7 +16,7 @@ from invoice_pipelines.intake.review.errors import NotThere, NotUndoable, Review
 from invoice_pipelines.intake.review.show import review_state, show_document
 from invoice_pipelines.intake.stages.stages import export_invoices, validate_invoices
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.support.intake.review.lane import (
     accept,
@@ -34,7 +34,7 @@ from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 NO_NUMBER = [("IP-REQ-01", "number")]
 
 
-def row_of(desk: Desk, invoice: UUID) -> dict[str, Any]:
+def row_of(desk: IntakeDesk, invoice: UUID) -> dict[str, Any]:
     """All that an invoice says, without what counts its steps."""
     (row,) = desk.rows("select * from intake.received_invoice where id = :id", id=invoice)
     return {
@@ -42,11 +42,11 @@ def row_of(desk: Desk, invoice: UUID) -> dict[str, Any]:
     }
 
 
-def layout(desk: Desk) -> list[Any]:
+def layout(desk: IntakeDesk) -> list[Any]:
     return desk.rows("select * from intake.supplier_layout order by field")
 
 
-def record(desk: Desk, invoice: UUID) -> list[tuple[str, int | None]]:
+def record(desk: IntakeDesk, invoice: UUID) -> list[tuple[str, int | None]]:
     rows = desk.rows(
         "select decision, undoes from intake.review_decision where received_invoice_id = :id order by decision_number",
         id=invoice,
@@ -54,7 +54,7 @@ def record(desk: Desk, invoice: UUID) -> list[tuple[str, int | None]]:
     return [tuple(row) for row in rows]
 
 
-def test_an_accepted_value_is_in_doubt_again(desk: Desk) -> None:
+def test_an_accepted_value_is_in_doubt_again(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8, number=0.3))
     before, waited = row_of(desk, invoice), codes(desk, invoice)
     accept(desk, invoice)
@@ -71,7 +71,7 @@ def test_an_accepted_value_is_in_doubt_again(desk: Desk) -> None:
     assert accept(desk, invoice).status is Status.VALIDATED
 
 
-def test_corrected_values_lines_and_taxes_are_as_they_were_read(desk: Desk) -> None:
+def test_corrected_values_lines_and_taxes_are_as_they_were_read(desk: IntakeDesk) -> None:
     wrong = {"gross_amount": Decimal("191.00"), "payable_amount": None}
     invoice = judged(desk, on_paper(changes=wrong))
     before = row_of(desk, invoice)
@@ -84,14 +84,14 @@ def test_corrected_values_lines_and_taxes_are_as_they_were_read(desk: Desk) -> N
     assert show(desk, invoice).decisions[-1].entry.undoes == 1
 
 
-def test_a_rejection_is_taken_back_and_no_reason_of_it_is_left(desk: Desk) -> None:
+def test_a_rejection_is_taken_back_and_no_reason_of_it_is_left(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     reject(desk, invoice, "not for us")
     assert take_back(desk, invoice).status is Status.PARSED
     assert codes(desk, invoice) == [("LOW_CONFIDENCE", "gross_amount")]
 
 
-def test_an_e_invoice_waits_again_with_its_xml(desk: Desk) -> None:
+def test_an_e_invoice_waits_again_with_its_xml(desk: IntakeDesk) -> None:
     def arrives(number: str, iban: str) -> UUID:
         account = (
             "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode><cac:PayeeFinancialAccount>"
@@ -111,7 +111,7 @@ def test_an_e_invoice_waits_again_with_its_xml(desk: Desk) -> None:
     assert accept(desk, invoice).status is Status.VALIDATED
 
 
-def test_several_are_taken_back_one_after_the_other_the_last_one_first(desk: Desk) -> None:
+def test_several_are_taken_back_one_after_the_other_the_last_one_first(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
     states = [row_of(desk, invoice)]
     correct(desk, invoice, number="R-2")
@@ -131,7 +131,7 @@ def test_several_are_taken_back_one_after_the_other_the_last_one_first(desk: Des
     assert record(desk, invoice)[-1] == ("undone", 5)
 
 
-def test_what_a_decision_taught_is_forgotten_and_the_next_document_waits_again(desk: Desk) -> None:
+def test_what_a_decision_taught_is_forgotten_and_the_next_document_waits_again(desk: IntakeDesk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00"))
     correct(desk, first, number="HW-77")
     assert take_back(desk, first).learned == ("number",)
@@ -139,7 +139,7 @@ def test_what_a_decision_taught_is_forgotten_and_the_next_document_waits_again(d
     assert codes(desk, uploaded(desk, page_of("HW-78", "2500.00"))) == NO_NUMBER
 
 
-def test_what_others_taught_before_and_since_stays(desk: Desk) -> None:
+def test_what_others_taught_before_and_since_stays(desk: IntakeDesk) -> None:
     invoices = [uploaded(desk, page_of(f"HW-{number}", "1000.00", day=number)) for number in (1, 2, 3)]
     for number, invoice in enumerate(invoices, start=1):
         correct(desk, invoice, number=f"HW-{number}")
@@ -153,7 +153,7 @@ def test_what_others_taught_before_and_since_stays(desk: Desk) -> None:
     assert (left.times_confirmed, left.received_invoice_id) == (1, invoices[1])
 
 
-def test_a_place_that_replaced_another_gives_way_to_it_again(desk: Desk) -> None:
+def test_a_place_that_replaced_another_gives_way_to_it_again(desk: IntakeDesk) -> None:
     first, second = (uploaded(desk, page_of(f"HW-{number}", "1000.00", day=number)) for number in (1, 2))
     correct(desk, first, number="HW-1")
     (known,) = layout(desk)
@@ -164,7 +164,7 @@ def test_a_place_that_replaced_another_gives_way_to_it_again(desk: Desk) -> None
     assert [row.place for row in layout(desk)] == [known.place]
 
 
-def test_what_was_learned_before_each_teaching_was_kept_is_not_lost(desk: Desk) -> None:
+def test_what_was_learned_before_each_teaching_was_kept_is_not_lost(desk: IntakeDesk) -> None:
     first, second = (uploaded(desk, page_of(f"HW-{number}", "1000.00", day=number)) for number in (1, 2))
     correct(desk, first, number="HW-1")
     desk.behind("delete from intake.supplier_teaching where organization_id = :organization")
@@ -176,7 +176,7 @@ def test_what_was_learned_before_each_teaching_was_kept_is_not_lost(desk: Desk) 
     assert (left.times_confirmed, left.received_invoice_id) == (7, first)
 
 
-def test_once_it_is_exported_a_decision_stays(desk: Desk) -> None:
+def test_once_it_is_exported_a_decision_stays(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     accept(desk, invoice)
     with desk.scope() as connection:
@@ -192,7 +192,7 @@ def test_once_it_is_exported_a_decision_stays(desk: Desk) -> None:
     assert desk.rows("select * from intake.review_undo") == []
 
 
-def test_what_was_taken_back_in_time_is_not_exported(desk: Desk) -> None:
+def test_what_was_taken_back_in_time_is_not_exported(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     accept(desk, invoice)
     take_back(desk, invoice)
@@ -200,7 +200,7 @@ def test_what_was_taken_back_in_time_is_not_exported(desk: Desk) -> None:
     assert desk.status(invoice) == "PARSED"
 
 
-def test_what_was_read_again_since_has_no_way_back(desk: Desk) -> None:
+def test_what_was_read_again_since_has_no_way_back(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     reject(desk, invoice, "not for us")
     with desk.scope() as connection:
@@ -210,7 +210,7 @@ def test_what_was_read_again_since_has_no_way_back(desk: Desk) -> None:
     assert refused.value.code == "CHANGED_SINCE"
 
 
-def test_a_stale_or_unknown_state_is_refused(desk: Desk) -> None:
+def test_a_stale_or_unknown_state_is_refused(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     waiting = look(desk, invoice).seen
     accept(desk, invoice)
@@ -221,7 +221,7 @@ def test_a_stale_or_unknown_state_is_refused(desk: Desk) -> None:
     assert desk.status(invoice) == "VALIDATED"
 
 
-def test_of_two_who_take_it_back_at_once_one_does(desk: Desk) -> None:
+def test_of_two_who_take_it_back_at_once_one_does(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     accept(desk, invoice)
     with desk.scope() as connection:
@@ -243,7 +243,7 @@ def test_of_two_who_take_it_back_at_once_one_does(desk: Desk) -> None:
     assert record(desk, invoice) == [("accepted", None), ("undone", 1)]
 
 
-def test_decisions_and_undos_of_the_same_number_never_wait_in_a_circle(desk: Desk) -> None:
+def test_decisions_and_undos_of_the_same_number_never_wait_in_a_circle(desk: IntakeDesk) -> None:
     invoices = [judged(desk, on_paper("R-1", gross_amount=0.8, issue_date=0.5)) for _ in range(3)]
     unexpected: list[BaseException] = []
 
@@ -265,7 +265,7 @@ def test_decisions_and_undos_of_the_same_number_never_wait_in_a_circle(desk: Des
     assert unexpected == []
 
 
-def test_the_document_says_whether_its_decision_can_be_taken_back(desk: Desk) -> None:
+def test_the_document_says_whether_its_decision_can_be_taken_back(desk: IntakeDesk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     assert not show(desk, invoice).can_be_undone
     accept(desk, invoice)
@@ -276,6 +276,6 @@ def test_the_document_says_whether_its_decision_can_be_taken_back(desk: Desk) ->
     assert not show(desk, invoice).can_be_undone
 
 
-def show(desk: Desk, invoice: UUID) -> Any:
+def show(desk: IntakeDesk, invoice: UUID) -> Any:
     with desk.scope() as connection:
         return show_document(connection, invoice)

@@ -20,14 +20,14 @@ from invoice_pipelines.intake.stages.arrivals import files_by_organization, orga
 from invoice_pipelines.intake.stages.stages import take_uploads
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
-from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, open_desk
 from invoice_pipelines_tests.support.programs import Program, begin_together, run
 from invoice_pipelines_tests.support.sizes import size
 
 SETTLE = timedelta(minutes=1)
 
 
-def uploads(desk: Desk) -> dict[str, bytes]:
+def uploads(desk: IntakeDesk) -> dict[str, bytes]:
     """Names and contents of what was taken; reading them back checks the store."""
     return {
         row.file_name: read_blob(desk.originals, desk.organization_id, row.sha256, 1 << 20)
@@ -35,11 +35,11 @@ def uploads(desk: Desk) -> dict[str, bytes]:
     }
 
 
-def outcomes(desk: Desk) -> list[tuple[str, str | None]]:
+def outcomes(desk: IntakeDesk) -> list[tuple[str, str | None]]:
     return [tuple(row) for row in desk.rows("select path, outcome from intake.arrival order by path, id")]
 
 
-def test_a_file_becomes_an_upload_with_an_invoice_and_leaves_the_inbox(desk: Desk) -> None:
+def test_a_file_becomes_an_upload_with_an_invoice_and_leaves_the_inbox(desk: IntakeDesk) -> None:
     desk.drop("2026/05/a.xml", b"content")
     report = desk.take()
     assert (report.taken, report.size_bytes, report.duplicates, report.refused, report.unstable) == (1, 7, [], [], 0)
@@ -52,7 +52,7 @@ def test_a_file_becomes_an_upload_with_an_invoice_and_leaves_the_inbox(desk: Des
     assert desk.rows("select source, created_by, size_bytes from intake.upload") == [("inbox", "test", 7)]
 
 
-def test_the_same_bytes_twice_are_one_upload_and_the_second_file_is_reported(desk: Desk) -> None:
+def test_the_same_bytes_twice_are_one_upload_and_the_second_file_is_reported(desk: IntakeDesk) -> None:
     desk.drop("a.xml", b"same")
     desk.drop("b.xml", b"same")
     report = desk.take()
@@ -66,7 +66,7 @@ def test_the_same_bytes_twice_are_one_upload_and_the_second_file_is_reported(des
         assert duplicate_files(connection) == 2
 
 
-def test_the_same_bytes_in_two_organizations_are_two_uploads(desk: Desk, other_desk: Desk) -> None:
+def test_the_same_bytes_in_two_organizations_are_two_uploads(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     for one in (desk, other_desk):
         one.drop("a.xml", b"same")
         assert one.take().taken == 1
@@ -76,7 +76,7 @@ def test_the_same_bytes_in_two_organizations_are_two_uploads(desk: Desk, other_d
     assert mine.isdisjoint(theirs)
 
 
-def test_a_file_waits_until_two_looks_far_enough_apart_found_it_unchanged(desk: Desk) -> None:
+def test_a_file_waits_until_two_looks_far_enough_apart_found_it_unchanged(desk: IntakeDesk) -> None:
     path = desk.drop("a.xml", b"<Invoice>")
     assert desk.take(settle=SETTLE).taken == 0
     desk.let_files_lie(SETTLE / 2)
@@ -94,7 +94,7 @@ def test_a_file_waits_until_two_looks_far_enough_apart_found_it_unchanged(desk: 
     assert uploads(desk) == {"a.xml": b"<Invoice>..."}
 
 
-def test_time_without_a_second_look_does_not_make_a_file_ready(desk: Desk) -> None:
+def test_time_without_a_second_look_does_not_make_a_file_ready(desk: IntakeDesk) -> None:
     desk.drop("a.xml", b"1")
     desk.sight(SETTLE)
     desk.let_files_lie(SETTLE)
@@ -102,7 +102,7 @@ def test_time_without_a_second_look_does_not_make_a_file_ready(desk: Desk) -> No
     assert desk.take(settle=SETTLE).taken == 1
 
 
-def test_a_file_that_changes_between_the_last_look_and_the_taking_waits(desk: Desk) -> None:
+def test_a_file_that_changes_between_the_last_look_and_the_taking_waits(desk: IntakeDesk) -> None:
     path = desk.drop("a.xml", b"half")
     desk.sight()
     path.write_bytes(b"half and half")
@@ -114,7 +114,7 @@ def test_a_file_that_changes_between_the_last_look_and_the_taking_waits(desk: De
     assert uploads(desk) == {"a.xml": b"half and half"}
 
 
-def test_a_file_that_vanishes_before_it_is_taken_is_forgotten_and_welcome_again(desk: Desk) -> None:
+def test_a_file_that_vanishes_before_it_is_taken_is_forgotten_and_welcome_again(desk: IntakeDesk) -> None:
     path = desk.drop("a.xml", b"1")
     desk.sight()
     path.unlink()
@@ -125,14 +125,14 @@ def test_a_file_that_vanishes_before_it_is_taken_is_forgotten_and_welcome_again(
     assert desk.take().taken == 1
 
 
-def test_another_file_under_the_name_of_one_that_was_taken_is_another_upload(desk: Desk) -> None:
+def test_another_file_under_the_name_of_one_that_was_taken_is_another_upload(desk: IntakeDesk) -> None:
     for content in (b"first", b"second"):
         desk.drop("invoice.xml", content)
         assert desk.take().taken == 1
     assert desk.one("select count(*) from intake.upload where file_name = 'invoice.xml'") == 2
 
 
-def test_too_large_a_file_is_refused_with_the_reason_and_stays(desk: Desk) -> None:
+def test_too_large_a_file_is_refused_with_the_reason_and_stays(desk: IntakeDesk) -> None:
     desk.drop("large.pdf", b"x" * 101)
     desk.drop("small.pdf", b"x" * 100)
     report = desk.take(limits=Limits(file_bytes=100))
@@ -150,7 +150,7 @@ def test_too_large_a_file_is_refused_with_the_reason_and_stays(desk: Desk) -> No
     assert desk.lying() == set()
 
 
-def test_in_keep_mode_each_version_of_a_file_is_taken_once(desk: Desk) -> None:
+def test_in_keep_mode_each_version_of_a_file_is_taken_once(desk: IntakeDesk) -> None:
     path = desk.drop("a.xml", b"first")
     assert [desk.take(remove_taken=False).taken for _ in range(3)] == [1, 0, 0]
     path.write_bytes(b"second version")
@@ -180,7 +180,7 @@ def test_in_keep_mode_each_version_of_a_file_is_taken_once(desk: Desk) -> None:
     ],
     ids=ascii,
 )
-def test_a_name_of_any_kind_is_only_a_name(desk: Desk, name: str | bytes) -> None:
+def test_a_name_of_any_kind_is_only_a_name(desk: IntakeDesk, name: str | bytes) -> None:
     desk.drop(name, b"content")
     assert desk.take().taken == 1
     assert desk.lying() == set()
@@ -192,7 +192,7 @@ def test_a_name_of_any_kind_is_only_a_name(desk: Desk, name: str | bytes) -> Non
     assert [path.name for path in files] == [hashlib.sha256(b"content").hexdigest()]
 
 
-def test_names_that_differ_in_what_cannot_be_shown_are_different_files(desk: Desk) -> None:
+def test_names_that_differ_in_what_cannot_be_shown_are_different_files(desk: IntakeDesk) -> None:
     names: list[str | bytes] = ["a\nb.xml", "a%0Ab.xml", b"a\xffb.xml", "a%FFb.xml", "a\u202eb.xml"]
     for number, name in enumerate(names):
         desk.drop(name, str(number).encode())
@@ -200,7 +200,7 @@ def test_names_that_differ_in_what_cannot_be_shown_are_different_files(desk: Des
     assert len(uploads(desk)) == len(names)
 
 
-def test_a_path_longer_than_an_index_takes_stops_neither_itself_nor_its_neighbours(desk: Desk) -> None:
+def test_a_path_longer_than_an_index_takes_stops_neither_itself_nor_its_neighbours(desk: IntakeDesk) -> None:
     folder = "/".join(hashlib.sha512(str(part).encode()).hexdigest() for part in range(26))
     desk.drop(f"{folder}/deep.xml", b"deep")
     desk.drop(f"{folder}/deep2.xml", b"deep 2")
@@ -213,7 +213,7 @@ def test_a_path_longer_than_an_index_takes_stops_neither_itself_nor_its_neighbou
     assert desk.take().taken == 1
 
 
-def test_a_link_in_the_inbox_leads_nowhere(desk: Desk, tmp_path: Path) -> None:
+def test_a_link_in_the_inbox_leads_nowhere(desk: IntakeDesk, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_bytes(b"of somebody else")
     (desk.inbox / "link.xml").symlink_to(secret)
@@ -222,7 +222,7 @@ def test_a_link_in_the_inbox_leads_nowhere(desk: Desk, tmp_path: Path) -> None:
     assert secret.exists()
 
 
-def test_files_belong_to_the_organization_whose_folder_they_lie_in(desk: Desk, other_desk: Desk) -> None:
+def test_files_belong_to_the_organization_whose_folder_they_lie_in(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     desk.drop("mine.xml", b"mine")
     other_desk.drop("theirs.xml", b"theirs")
     (desk.inbox.parent / "nobodys.xml").write_bytes(b"?")
@@ -237,7 +237,7 @@ def test_files_belong_to_the_organization_whose_folder_they_lie_in(desk: Desk, o
     assert other_desk.lying() == {"theirs.xml"}
 
 
-def test_what_is_due_is_told_without_looking_into_organizations(desk: Desk, other_desk: Desk) -> None:
+def test_what_is_due_is_told_without_looking_into_organizations(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     desk.drop("a.xml", b"1")
     desk.sight()
     with desk.engine.connect() as connection:
@@ -252,7 +252,7 @@ def test_what_is_due_is_told_without_looking_into_organizations(desk: Desk, othe
     assert desk.organization_id not in organizations_with_waiting_files(desk.engine)
 
 
-def test_files_are_numbered_in_the_order_of_their_names_within_one_look(desk: Desk) -> None:
+def test_files_are_numbered_in_the_order_of_their_names_within_one_look(desk: IntakeDesk) -> None:
     names = [f"{number:03}.xml" for number in range(150)]
     for name in reversed(names):
         desk.drop(name, name.encode())
@@ -277,7 +277,7 @@ print(sum(result.is_new for result in results), len({result.upload_id for result
 """
 
 
-def test_two_processes_that_record_the_same_bytes_at_once_make_one_upload_of_them(desk: Desk) -> None:
+def test_two_processes_that_record_the_same_bytes_at_once_make_one_upload_of_them(desk: IntakeDesk) -> None:
     url = desk.engine.url.render_as_string(hide_password=False)
     processes = [Program(RECORD, url, desk.organization_id, step) for step in (1, -1, 1)]
     begin_together(processes)
@@ -289,7 +289,7 @@ def test_two_processes_that_record_the_same_bytes_at_once_make_one_upload_of_the
     assert desk.one("select count(*) from work.batch_item where kind = 'parse_upload'") == 200
 
 
-def test_the_same_bytes_twice_in_one_call_are_one_new_upload_in_order(desk: Desk) -> None:
+def test_the_same_bytes_twice_in_one_call_are_one_new_upload_in_order(desk: IntakeDesk) -> None:
     files = [StoredFile("b", "b" * 64, 1), StoredFile("a", "a" * 64, 1), StoredFile("b again", "b" * 64, 1)]
     with desk.scope() as connection:
         first, second, third = record_uploads(connection, files, source="inbox", created_by="x")
@@ -319,7 +319,7 @@ arrivals.take_arrivals(create_app_engine(url), UUID(organization), root_path(inb
 
 
 @pytest.mark.parametrize("moment", ["before the commit", "before the removal"])
-def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str) -> None:
+def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: IntakeDesk, moment: str) -> None:
     contents = {f"{number:02}.xml": str(number).encode() for number in range(15)}
     for name, content in contents.items():
         desk.drop(name, content)
@@ -344,7 +344,7 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str)
 
 
 @pytest.fixture
-def unwritable(desk: Desk) -> Path:
+def unwritable(desk: IntakeDesk) -> Path:
     """A store of originals in which nothing can be created: its path leads through a file."""
     blocked = desk.folder / "originals"
     blocked.write_bytes(b"")
@@ -352,7 +352,7 @@ def unwritable(desk: Desk) -> Path:
 
 
 def test_while_the_storage_is_down_files_stay_in_the_inbox_and_the_next_run_takes_them(
-    desk: Desk, unwritable: Path
+    desk: IntakeDesk, unwritable: Path
 ) -> None:
     desk.drop("a.xml", b"content")
     report = desk.take(time_box=timedelta(seconds=0.5))
@@ -365,7 +365,7 @@ def test_while_the_storage_is_down_files_stay_in_the_inbox_and_the_next_run_take
     assert uploads(desk) == {"a.xml": b"content"}
 
 
-def test_a_run_ends_when_its_files_cannot_be_stored_and_does_not_spin(desk: Desk, unwritable: Path) -> None:
+def test_a_run_ends_when_its_files_cannot_be_stored_and_does_not_spin(desk: IntakeDesk, unwritable: Path) -> None:
     desk.drop("a.xml", b"content")
     started = time.monotonic()
     report = desk.take(time_box=timedelta(seconds=20))
@@ -373,7 +373,7 @@ def test_a_run_ends_when_its_files_cannot_be_stored_and_does_not_spin(desk: Desk
     assert time.monotonic() - started < 10
 
 
-def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_server: None) -> None:
+def test_an_inbox_and_a_store_on_s3_work_alike(desk: IntakeDesk, s3_server: None) -> None:
     bucket = root_path(f"s3://bucket-{uuid4().hex}")
     bucket.fs.mkdir(bucket.path)
     inbox, originals = bucket / "inbox", bucket / "originals"
@@ -400,7 +400,7 @@ def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_server: None) -> N
 
 
 @pytest.mark.slow
-def test_thousands_of_files_are_seen_in_seconds_and_all_taken(desk: Desk, record_property: Any) -> None:
+def test_thousands_of_files_are_seen_in_seconds_and_all_taken(desk: IntakeDesk, record_property: Any) -> None:
     files = size(2_000, 50_000)
     for number in range(files):
         (desk.inbox / f"{number:05}.xml").write_bytes(str(number).encode())
@@ -422,7 +422,7 @@ def test_thousands_of_files_are_seen_in_seconds_and_all_taken(desk: Desk, record
     assert max(seconds["first look"], seconds["second look"]) < 20
 
 
-def test_an_arrival_of_one_organization_is_not_seen_from_another(desk: Desk, tmp_path: Path) -> None:
+def test_an_arrival_of_one_organization_is_not_seen_from_another(desk: IntakeDesk, tmp_path: Path) -> None:
     other = open_desk(desk.database, tmp_path)
     desk.drop("a.xml", b"1")
     desk.sight()

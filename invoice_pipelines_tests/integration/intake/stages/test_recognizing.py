@@ -30,7 +30,7 @@ from invoice_pipelines.intake.received_invoices import retry_failed
 from invoice_pipelines.intake.stages.asked_uploads import process_uploads
 from invoice_pipelines.intake.stages.stages import parse_uploads, recognize_pages
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.reading import read_all
 
 EXAMPLES = PROJECT / "examples"
@@ -64,11 +64,11 @@ def as_scan(*pages: Image.Image | str) -> bytes:
     return buffer.getvalue()
 
 
-def kept_pages(desk: Desk) -> int:
+def kept_pages(desk: IntakeDesk) -> int:
     return int(desk.one("select count(*) from intake.ocr_page"))
 
 
-def status(desk: Desk, upload_id: UUID) -> str:
+def status(desk: IntakeDesk, upload_id: UUID) -> str:
     return str(desk.one("select status from intake.received_invoice where upload_id = :id", id=upload_id))
 
 
@@ -119,13 +119,13 @@ def engine_that_gives(monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def assert_the_paper_was_read(desk: Desk, form: str) -> None:
+def assert_the_paper_was_read(desk: IntakeDesk, form: str) -> None:
     (row,) = desk.rows("select status, source, format, invoice_number, gross_amount from intake.received_invoice")
     assert tuple(row) == ("PARSED", "ocr", form, "2026-0042", Decimal("669.21"))
 
 
 @pytest.mark.parametrize("engine", ["tesseract", pytest.param("rapidocr", marks=pytest.mark.slow)])
-def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: Desk, paper: Image.Image, engine: str) -> None:
+def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: IntakeDesk, paper: Image.Image, engine: str) -> None:
     desk.upload(as_scan(paper, "Anlage: Stundennachweis, geprüft und unterschrieben"), "scan.pdf")
     report = read_all(desk.intake(ocr=EngineSpec(engine, threads=2)))
     assert (report.succeeded, report.skipped, report.failed) == (1, 0, 0)
@@ -144,7 +144,7 @@ def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: Desk, paper: Image.
 
 
 def test_reading_again_costs_no_ocr(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
 ) -> None:
     upload_id = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(as_recognized)
@@ -174,7 +174,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_page_is_drawn_once_from_upload_to_invoice(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
 ) -> None:
     upload_id = desk.upload(as_scan(paper, paper.rotate(180)), "scan.pdf")
     engine_that_gives(as_recognized)
@@ -183,7 +183,7 @@ def test_a_page_is_drawn_once_from_upload_to_invoice(
 
 
 def test_a_scan_is_parsed_without_its_pages_being_drawn_again_whoever_parses_it(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
 ) -> None:
     upload_id = desk.upload(as_scan(paper), "scan.pdf")
     engine_that_gives(as_recognized)
@@ -198,7 +198,7 @@ def test_a_scan_is_parsed_without_its_pages_being_drawn_again_whoever_parses_it(
 
 
 def test_scans_that_wait_for_an_engine_that_is_switched_off_fail_as_those_that_come_then(
-    desk: Desk, paper: Image.Image
+    desk: IntakeDesk, paper: Image.Image
 ) -> None:
     upload_id = desk.upload(as_scan(paper), "scan.pdf")
     parse_uploads(desk.intake(ocr=RAPIDOCR))
@@ -209,7 +209,7 @@ def test_scans_that_wait_for_an_engine_that_is_switched_off_fail_as_those_that_c
 
 
 def test_a_new_document_whose_page_was_read_in_another_costs_no_ocr(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
 ) -> None:
     desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(as_recognized)
@@ -223,7 +223,7 @@ def test_a_new_document_whose_page_was_read_in_another_costs_no_ocr(
 
 
 def test_a_document_that_fails_on_the_way_counts_once(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
 ) -> None:
     damaged = desk.upload(as_jpeg(paper)[:2000], "cut off.jpg")
     unreadable = desk.upload(as_scan(paper), "scan.pdf")
@@ -235,7 +235,7 @@ def test_a_document_that_fails_on_the_way_counts_once(
 
 
 def test_while_the_engine_is_away_scans_wait_and_all_else_goes_on(
-    desk: Desk, paper: Image.Image, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, engine_that_gives
 ) -> None:
     scan = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     text = desk.upload(PAPER.read_bytes(), "paper.pdf")
@@ -248,7 +248,7 @@ def test_while_the_engine_is_away_scans_wait_and_all_else_goes_on(
 
 
 def test_a_page_that_cannot_be_read_fails_its_document_by_number(
-    desk: Desk, paper: Image.Image, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, engine_that_gives
 ) -> None:
     upload_id = desk.upload(as_scan(paper, paper.rotate(180)), "scan.pdf")
     good = PageError("BAD_PICTURE", "The picture is damaged.", retry=False)
@@ -259,7 +259,7 @@ def test_a_page_that_cannot_be_read_fails_its_document_by_number(
 
 
 def test_a_page_that_may_be_read_later_is_tried_so_often_and_then_fails(
-    desk: Desk, paper: Image.Image, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, engine_that_gives
 ) -> None:
     upload_id = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(PageError("OCR_DIED", "The process died.", retry=True))
@@ -269,14 +269,14 @@ def test_a_page_that_may_be_read_later_is_tried_so_often_and_then_fails(
         desk.let_pauses_pass()
 
 
-def test_without_an_engine_a_picture_says_so(desk: Desk, paper: Image.Image) -> None:
+def test_without_an_engine_a_picture_says_so(desk: IntakeDesk, paper: Image.Image) -> None:
     desk.upload(as_jpeg(paper), "IMG_1.JPG")
     desk.upload(as_scan(paper), "scan.pdf")
     parse_uploads(desk.intake())
     assert set(desk.rows("select code from intake.processing_error")) == {("NO_OCR_ENGINE",), ("PDF_NO_TEXT_LAYER",)}
 
 
-def test_a_blank_page_is_no_reason_for_ocr(desk: Desk, engine_that_gives) -> None:
+def test_a_blank_page_is_no_reason_for_ocr(desk: IntakeDesk, engine_that_gives) -> None:
     engine = engine_that_gives(EngineUnavailable("must not be asked"))
     reader = pypdfium2.PdfDocument(PAPER.read_bytes())
     reader.new_page(*A4)
@@ -288,7 +288,7 @@ def test_a_blank_page_is_no_reason_for_ocr(desk: Desk, engine_that_gives) -> Non
 
 
 def test_uploads_that_are_asked_for_by_hand_are_recognized_first(
-    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+    desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
 ) -> None:
     engine_that_gives(as_recognized)
     upload_id = desk.upload(as_jpeg(paper), "IMG_1.JPG")
@@ -299,7 +299,7 @@ def test_uploads_that_are_asked_for_by_hand_are_recognized_first(
 
 
 def test_two_organizations_do_not_share_what_was_read(
-    desk: Desk, other_desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+    desk: IntakeDesk, other_desk: IntakeDesk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
 ) -> None:
     engine_that_gives(as_recognized)
     desk.upload(as_jpeg(paper), "IMG_1.JPG")

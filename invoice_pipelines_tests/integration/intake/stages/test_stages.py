@@ -44,7 +44,7 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import claim
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, open_desk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 EXAMPLES = PROJECT / "examples"
@@ -77,7 +77,7 @@ def run(intake: Intake) -> dict[str, Counter[str]]:
 @pytest.fixture(scope="module")
 def processed(
     intake_database: TestDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Desk, dict[str, Counter[str]]]:
+) -> tuple[IntakeDesk, dict[str, Counter[str]]]:
     """An organization after one run over examples, and what the run said."""
     desk = open_desk(intake_database, tmp_path_factory.mktemp("examples"))
     for file_name in EXPECTED:
@@ -87,7 +87,7 @@ def processed(
 
 
 @pytest.mark.parametrize("file_name", list(EXPECTED))
-def test_an_example_becomes_what_is_expected(processed: tuple[Desk, Any], file_name: str) -> None:
+def test_an_example_becomes_what_is_expected(processed: tuple[IntakeDesk, Any], file_name: str) -> None:
     desk, _ = processed
     expected = EXPECTED[file_name]
     rows = desk.rows("select * from public.received_invoice where file_name = :name", name=file_name)
@@ -119,7 +119,7 @@ def test_an_example_becomes_what_is_expected(processed: tuple[Desk, Any], file_n
             assert (getattr(row, name) or Decimal(0)) == Decimal(expected[name]), name
 
 
-def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple[Desk, Any]) -> None:
+def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple[IntakeDesk, Any]) -> None:
     desk, said = processed
     states = Counter(document["state"] for document in EXPECTED.values())
     with desk.scope() as connection:
@@ -135,7 +135,7 @@ def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple
     assert status_counts(desk.engine)[desk.organization_id] == found.by_status
 
 
-def test_a_second_run_changes_nothing(processed: tuple[Desk, Any]) -> None:
+def test_a_second_run_changes_nothing(processed: tuple[IntakeDesk, Any]) -> None:
     desk, _ = processed
 
     def everything() -> list[Any]:
@@ -155,7 +155,7 @@ def test_a_second_run_changes_nothing(processed: tuple[Desk, Any]) -> None:
     assert everything() == before
 
 
-def test_all_promises_are_kept(processed: tuple[Desk, Any]) -> None:
+def test_all_promises_are_kept(processed: tuple[IntakeDesk, Any]) -> None:
     desk, _ = processed
     with desk.scope() as connection:
         assert promises.uploads_without_invoice(connection).kept
@@ -172,7 +172,7 @@ def read_again(file_name: str) -> Reading:
     return read_document((EXAMPLES / SLUG / file_name).read_bytes(), file_name)
 
 
-def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[Desk, Any]) -> None:
+def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[IntakeDesk, Any]) -> None:
     desk, _ = processed
     adapter = TypeAdapter(Reading)
     rows = desk.rows(
@@ -191,7 +191,7 @@ def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[D
         assert str(stored.gross_amount) == str(read.gross_amount)
 
 
-def test_every_line_and_tax_of_a_document_is_a_row(processed: tuple[Desk, Any]) -> None:
+def test_every_line_and_tax_of_a_document_is_a_row(processed: tuple[IntakeDesk, Any]) -> None:
     desk, _ = processed
     for row in desk.rows("select id, file_name from public.received_invoice where status = 'EXPORTED'"):
         read = read_again(row.file_name)
@@ -224,7 +224,7 @@ def test_every_line_and_tax_of_a_document_is_a_row(processed: tuple[Desk, Any]) 
 
 
 def test_every_verdict_names_its_rules_and_every_violation_its_message_in_two_languages(
-    processed: tuple[Desk, Any],
+    processed: tuple[IntakeDesk, Any],
 ) -> None:
     desk, _ = processed
     verdicts = desk.rows("select * from intake.verdict")
@@ -237,7 +237,7 @@ def test_every_verdict_names_its_rules_and_every_violation_its_message_in_two_la
     assert fatal == {verdict.id for verdict in verdicts if not verdict.is_valid}
 
 
-def test_the_export_files_hold_the_exported_invoices_and_no_others(processed: tuple[Desk, Any]) -> None:
+def test_the_export_files_hold_the_exported_invoices_and_no_others(processed: tuple[IntakeDesk, Any]) -> None:
     desk, _ = processed
     rows = [
         row
@@ -248,7 +248,7 @@ def test_the_export_files_hold_the_exported_invoices_and_no_others(processed: tu
     assert sorted((row["file_name"], Decimal(row["gross_amount"])) for row in rows) == sorted(map(tuple, exported))
 
 
-def test_settings_become_an_intake(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_become_an_intake(desk: IntakeDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES", "2")
     monkeypatch.setenv("INVOICE_PIPELINES_INBOX_AFTER_INTAKE", "keep")
@@ -258,7 +258,7 @@ def test_settings_become_an_intake(desk: Desk, tmp_path: Path, monkeypatch: pyte
     assert not intake.remove_taken
 
 
-def test_named_uploads_are_processed_at_once_and_the_others_wait(desk: Desk) -> None:
+def test_named_uploads_are_processed_at_once_and_the_others_wait(desk: IntakeDesk) -> None:
     named = [desk.upload(ubl("N-1"), "1.xml"), desk.upload(b"not an invoice", "2.xml")]
     desk.upload(ubl("N-3"), "3.xml")
     job_id, report = process_uploads(desk.intake(), named)
@@ -273,7 +273,7 @@ def test_named_uploads_are_processed_at_once_and_the_others_wait(desk: Desk) -> 
     assert desk.one("select count(*) from intake.export_invoice") == 2
 
 
-def test_named_uploads_are_refused_where_one_of_them_does_not_wait_to_be_read(desk: Desk) -> None:
+def test_named_uploads_are_refused_where_one_of_them_does_not_wait_to_be_read(desk: IntakeDesk) -> None:
     done, read = desk.upload(ubl("N-1"), "done.xml"), desk.upload(ubl("N-2"), "read.xml")
     process_uploads(desk.intake(), [done])
     parse_uploads(desk.intake())
@@ -284,7 +284,7 @@ def test_named_uploads_are_refused_where_one_of_them_does_not_wait_to_be_read(de
     assert desk.one("select count(*) from work.batch_job") == 1
 
 
-def test_a_failed_upload_can_be_processed_once_it_is_retried(desk: Desk) -> None:
+def test_a_failed_upload_can_be_processed_once_it_is_retried(desk: IntakeDesk) -> None:
     failed = desk.upload(b"not an invoice", "failed.xml")
     process_uploads(desk.intake(), [failed])
     with pytest.raises(NotProcessable, match=f"{failed} is FAILED"):
@@ -295,7 +295,7 @@ def test_a_failed_upload_can_be_processed_once_it_is_retried(desk: Desk) -> None
     assert (report.failed, report.skipped) == (1, 0)
 
 
-def test_asked_uploads_are_the_first_that_any_run_reads(desk: Desk) -> None:
+def test_asked_uploads_are_the_first_that_any_run_reads(desk: IntakeDesk) -> None:
     uploads = [desk.upload(ubl(f"N-{number}"), f"{number}.xml") for number in range(4)]
     with desk.scope() as connection:
         ask_for_uploads(connection, uploads[2:3], asked_by="test")
@@ -307,7 +307,7 @@ def test_asked_uploads_are_the_first_that_any_run_reads(desk: Desk) -> None:
         assert first.subject_id == str(invoices_of_uploads(connection, uploads)[2])
 
 
-def test_an_upload_that_is_not_there_stops_the_job_before_it_begins(desk: Desk, other_desk: Desk) -> None:
+def test_an_upload_that_is_not_there_stops_the_job_before_it_begins(desk: IntakeDesk, other_desk: IntakeDesk) -> None:
     known, foreign = desk.upload(ubl("N-1")), other_desk.upload(ubl("N-2"))
     for unknown in (uuid4(), foreign):
         with pytest.raises(UnknownUpload, match=str(unknown)):
@@ -316,13 +316,13 @@ def test_an_upload_that_is_not_there_stops_the_job_before_it_begins(desk: Desk, 
     assert desk.rows("select 1 from work.batch_job") == []
 
 
-def test_no_uploads_are_a_job_that_is_done(desk: Desk) -> None:
+def test_no_uploads_are_a_job_that_is_done(desk: IntakeDesk) -> None:
     job_id, report = process_uploads(desk.intake(), [])
     assert report.done == 0
     assert desk.one("select status from work.batch_job where id = :id", id=job_id) == "completed"
 
 
-def test_uploads_that_are_asked_for_twice_at_once_are_processed_once(desk: Desk) -> None:
+def test_uploads_that_are_asked_for_twice_at_once_are_processed_once(desk: IntakeDesk) -> None:
     named = [desk.upload(ubl(f"N-{number}"), f"{number}.xml") for number in range(6)]
     intake = desk.intake(chunk_size=2)
     with desk.scope() as connection:
@@ -343,7 +343,7 @@ def test_uploads_that_are_asked_for_twice_at_once_are_processed_once(desk: Desk)
     assert [tuple(job) for job in jobs] == [("completed", 6)] * 2
 
 
-def test_a_job_whose_run_was_killed_is_ended_by_the_next_run_of_the_intake(desk: Desk) -> None:
+def test_a_job_whose_run_was_killed_is_ended_by_the_next_run_of_the_intake(desk: IntakeDesk) -> None:
     with desk.scope() as connection:
         job_id = ask_for_uploads(connection, [desk.upload(ubl("N-1")), desk.upload(b"no invoice")], asked_by="test")
     run(desk.intake())
@@ -352,7 +352,7 @@ def test_a_job_whose_run_was_killed_is_ended_by_the_next_run_of_the_intake(desk:
     assert desk.one("select error_code from work.batch_item where job_id = :id and status = 'failed'", id=job_id)
 
 
-def test_uploads_that_wait_for_a_storage_that_is_down_are_named_and_go_on_later(desk: Desk) -> None:
+def test_uploads_that_wait_for_a_storage_that_is_down_are_named_and_go_on_later(desk: IntakeDesk) -> None:
     upload_id = desk.upload(ubl("N-1"))
     folder = desk.folder / "originals"
     folder.rename(desk.folder / "away")
@@ -364,7 +364,7 @@ def test_uploads_that_wait_for_a_storage_that_is_down_are_named_and_go_on_later(
     assert (report.succeeded, report.due, report.failures) == (1, 0, ())
 
 
-def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: Desk) -> None:
+def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: IntakeDesk) -> None:
     for number in range(5):
         desk.upload(ubl(f"N-{number}"), f"{number}.xml")
     report = parse_uploads(desk.intake(time_box=timedelta(0)))
@@ -372,7 +372,7 @@ def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: Desk) -> None:
     assert parse_uploads(desk.intake()).succeeded == 5
 
 
-def test_broken_promises_are_found(desk: Desk) -> None:
+def test_broken_promises_are_found(desk: IntakeDesk) -> None:
     invoice = desk.validated()
     with desk.scope() as connection:
         assert promises.passed_without_verdict(connection).sample == (str(invoice.id),)

@@ -11,7 +11,7 @@ import pytest
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.stages.uploads import RecordedUpload, record_uploads, store_upload
 from invoice_pipelines.storage import TooLarge, storable_name
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 
 LIMIT = 1_000
 
@@ -20,20 +20,20 @@ class Gone(InvoicePipelinesError):
     """The sender went away."""
 
 
-def send(desk: Desk, chunks: list[bytes], name: str = "a.pdf", **said: object) -> RecordedUpload:
+def send(desk: IntakeDesk, chunks: list[bytes], name: str = "a.pdf", **said: object) -> RecordedUpload:
     file = store_upload(desk.originals, desk.organization_id, name, chunks, LIMIT, **said)
     with desk.scope() as connection:
         (recorded,) = record_uploads(connection, [file], source="api", created_by="shop")
     return recorded
 
 
-def stored(desk: Desk) -> list[str]:
+def stored(desk: IntakeDesk) -> list[str]:
     """Everything in the store of originals, unfinished files included."""
     folder = desk.folder / "originals"
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
-def test_an_upload_that_comes_bit_by_bit_is_stored_recorded_and_queued(desk: Desk) -> None:
+def test_an_upload_that_comes_bit_by_bit_is_stored_recorded_and_queued(desk: IntakeDesk) -> None:
     recorded = send(desk, [b"one ", b"", b"two"], media_type="Application/PDF; charset=x", expected_bytes=7)
     assert recorded.is_new
     (row,) = desk.rows("select * from intake.upload")
@@ -44,12 +44,12 @@ def test_an_upload_that_comes_bit_by_bit_is_stored_recorded_and_queued(desk: Des
 
 
 @pytest.mark.parametrize("said", [None, "", "pdf", "text/<script>", "a/b c", "x" * 100 + "/y"])
-def test_a_type_that_is_none_is_not_kept(desk: Desk, said: str | None) -> None:
+def test_a_type_that_is_none_is_not_kept(desk: IntakeDesk, said: str | None) -> None:
     send(desk, [b"1"], media_type=said)
     assert desk.one("select media_type from intake.upload") is None
 
 
-def test_the_same_bytes_from_the_inbox_and_the_api_are_one_upload(desk: Desk) -> None:
+def test_the_same_bytes_from_the_inbox_and_the_api_are_one_upload(desk: IntakeDesk) -> None:
     desk.drop("inbox.xml", b"the same")
     desk.take()
     again = send(desk, [b"the ", b"same"])
@@ -57,7 +57,7 @@ def test_the_same_bytes_from_the_inbox_and_the_api_are_one_upload(desk: Desk) ->
     assert [tuple(row) for row in desk.rows("select file_name, source from intake.upload")] == [("inbox.xml", "inbox")]
 
 
-def test_too_much_is_refused_as_soon_as_it_is_known_and_nothing_is_stored(desk: Desk) -> None:
+def test_too_much_is_refused_as_soon_as_it_is_known_and_nothing_is_stored(desk: IntakeDesk) -> None:
     taken = 0
 
     def endless() -> Iterator[bytes]:
@@ -76,7 +76,7 @@ def test_too_much_is_refused_as_soon_as_it_is_known_and_nothing_is_stored(desk: 
     assert desk.rows("select * from intake.upload") == []
 
 
-def test_a_sender_who_goes_away_leaves_nothing(desk: Desk) -> None:
+def test_a_sender_who_goes_away_leaves_nothing(desk: IntakeDesk) -> None:
     def cut_off() -> Iterator[bytes]:
         yield b"half"
         raise Gone("the connection ended")
@@ -87,7 +87,7 @@ def test_a_sender_who_goes_away_leaves_nothing(desk: Desk) -> None:
     assert desk.rows("select * from intake.upload") == []
 
 
-def test_many_at_once_are_one_upload_per_content(desk: Desk) -> None:
+def test_many_at_once_are_one_upload_per_content(desk: IntakeDesk) -> None:
     contents = [b"%d" % (number % 40) for number in range(120)]
     with ThreadPoolExecutor(8) as pool:
         recorded = list(pool.map(lambda content: send(desk, [content]), contents))

@@ -32,7 +32,7 @@ FAST = Limits(per_minute=10_000, per_second=1_000, minute=timedelta(seconds=3))
 
 
 @dataclass(frozen=True)
-class Office:
+class ConnectedOffice:
     """An organization, and what is kept of its connection. Settings that are given change those of the office."""
 
     database: TestDatabase
@@ -105,27 +105,27 @@ def newcomer(
     sandbox: Sandbox,
     quickbooks_settings: Settings,
     make_organization: Callable[[str], UUID],
-) -> Office:
+) -> ConnectedOffice:
     """One that is not connected."""
-    return Office(database, sandbox, quickbooks_settings, make_organization("newcomer"))
+    return ConnectedOffice(database, sandbox, quickbooks_settings, make_organization("newcomer"))
 
 
 @pytest.fixture
 def office(
     database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> Office:
-    return Office(database, sandbox, quickbooks_settings, connected("acme"))
+) -> ConnectedOffice:
+    return ConnectedOffice(database, sandbox, quickbooks_settings, connected("acme"))
 
 
 @pytest.fixture
 def other(
     database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> Office:
+) -> ConnectedOffice:
     """Another one, connected with another company."""
-    return Office(database, sandbox, quickbooks_settings, connected("other", OTHER))
+    return ConnectedOffice(database, sandbox, quickbooks_settings, connected("other", OTHER))
 
 
 @pytest.fixture
-def quickbooks(office: Office) -> Iterator[QuickBooks]:
+def quickbooks(office: ConnectedOffice) -> Iterator[QuickBooks]:
     with office.client() as client:
         yield client

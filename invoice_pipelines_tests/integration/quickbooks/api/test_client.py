@@ -17,7 +17,7 @@ from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import ConnectedOffice
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 
 
@@ -34,7 +34,7 @@ def names(pages: Iterator[Page]) -> list[str]:
     return [document["DisplayName"] for page in pages for document in page.documents]
 
 
-def test_an_organization_that_is_not_connected_has_no_client(newcomer: Office) -> None:
+def test_an_organization_that_is_not_connected_has_no_client(newcomer: ConnectedOffice) -> None:
     with pytest.raises(QuickBooksError, match="not connected"):
         newcomer.client()
 

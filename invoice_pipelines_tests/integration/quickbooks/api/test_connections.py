@@ -22,16 +22,16 @@ from invoice_pipelines.quickbooks.connection.connections import (
 )
 from invoice_pipelines.quickbooks.schedule import organizations_to_push
 from invoice_pipelines.settings import SettingsError
-from invoice_pipelines_tests.integration.quickbooks.api.conftest import OTHER, Office
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import OTHER, ConnectedOffice
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 
 
-def begin(office: Office) -> str:
+def begin(office: ConnectedOffice) -> str:
     with organization_scope(office.database.engine, office.id) as connection:
         return begin_authorization(connection, office.settings, requested_by="Ada")
 
 
-def confirm(office: Office) -> Connected:
+def confirm(office: ConnectedOffice) -> Connected:
     with organization_scope(office.database.engine, office.id) as connection:
         return confirm_company(connection, confirmed_by="Ada")
 
@@ -42,11 +42,11 @@ def allow(page: str, **parameters: str) -> str:
     return answer.headers["location"]
 
 
-def finish(office: Office, address: str, person: str = "Ada") -> Connected:
+def finish(office: ConnectedOffice, address: str, person: str = "Ada") -> Connected:
     return finish_authorization(office.context(person), address).connected
 
 
-def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcomer: Office) -> None:
+def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcomer: ConnectedOffice) -> None:
     newcomer.sandbox.add_company(REALM, name="Acme Inc.", country="US", custom_txn_numbers=True)
     page = begin(newcomer)
     asked = parse_qs(urlsplit(page).query)
@@ -61,7 +61,9 @@ def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcom
         assert quickbooks.count("Customer") == 0
 
 
-def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(newcomer: Office, other: Office) -> None:
+def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(
+    newcomer: ConnectedOffice, other: ConnectedOffice
+) -> None:
     newcomer.sandbox.add_company(REALM)
     address = allow(begin(newcomer), realm=REALM)
     for office, given, person in (
@@ -90,21 +92,21 @@ def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(n
     assert parse_qs(urlsplit(late).query)["state"][0] not in stored
 
 
-def test_a_person_who_does_not_allow_it_connects_nothing(newcomer: Office) -> None:
+def test_a_person_who_does_not_allow_it_connects_nothing(newcomer: ConnectedOffice) -> None:
     newcomer.sandbox.add_company(REALM)
     with pytest.raises(QuickBooksError, match="access_denied"):
         finish(newcomer, allow(begin(newcomer), deny="1"))
     assert newcomer.known() is None
 
 
-def test_without_a_client_id_the_variable_is_named(newcomer: Office) -> None:
+def test_without_a_client_id_the_variable_is_named(newcomer: ConnectedOffice) -> None:
     without = replace(newcomer, settings=newcomer.having(quickbooks_client_id=None))
     with pytest.raises(SettingsError, match="INVOICE_PIPELINES_QUICKBOOKS_CLIENT_ID"):
         begin(without)
 
 
 def test_one_company_belongs_to_one_organization_until_it_is_disconnected_there(
-    office: Office, newcomer: Office
+    office: ConnectedOffice, newcomer: ConnectedOffice
 ) -> None:
     with pytest.raises(QuickBooksError, match="another organization"):
         newcomer.connect(REALM)
@@ -113,14 +115,14 @@ def test_one_company_belongs_to_one_organization_until_it_is_disconnected_there(
     assert newcomer.connect(REALM).status == "connected"
 
 
-def test_tokens_that_do_not_open_the_company_connect_nothing(newcomer: Office) -> None:
+def test_tokens_that_do_not_open_the_company_connect_nothing(newcomer: ConnectedOffice) -> None:
     newcomer.sandbox.add_company(OTHER)
     with pytest.raises(QuickBooksError, match="cannot be read with these tokens"):
         newcomer.connect(REALM, tokens_of=OTHER)
     assert newcomer.known() is None
 
 
-def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office: Office) -> None:
+def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office: ConnectedOffice) -> None:
     options = {"income_account": "79", "conflict_policy": "review", "tax_codes": {"S:19.00": "2"}}
     change_options(office.database.engine, office.id, options, changed_by="Ada")
     with office.client() as before:
@@ -149,7 +151,7 @@ def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office
     assert "COMPANY_CONFIRMED" in office.events()
 
 
-def test_the_same_company_is_connected_again_without_questions(office: Office) -> None:
+def test_the_same_company_is_connected_again_without_questions(office: ConnectedOffice) -> None:
     office.sandbox.oauth.revoke_all(REALM)
     with office.client() as quickbooks, pytest.raises(RealmPaused):
         quickbooks.count("Customer")
@@ -160,7 +162,7 @@ def test_the_same_company_is_connected_again_without_questions(office: Office) -
         assert quickbooks.count("Customer") == 0
 
 
-def test_disconnecting_gives_the_tokens_back_and_forgets_them(office: Office) -> None:
+def test_disconnecting_gives_the_tokens_back_and_forgets_them(office: ConnectedOffice) -> None:
     disconnect(office.database.engine, office.settings, office.id, disconnected_by="Ada")
     assert [call.status for call in office.sandbox.calls("", "revoke")] == [200]
     assert office.rows("select sealed from quickbooks.token_pair") == []
@@ -169,7 +171,7 @@ def test_disconnecting_gives_the_tokens_back_and_forgets_them(office: Office) ->
     assert office.events() == ["DISCONNECTED"]
 
 
-def test_options_are_checked_and_each_change_says_who_made_it(office: Office) -> None:
+def test_options_are_checked_and_each_change_says_who_made_it(office: ConnectedOffice) -> None:
     with pytest.raises(QuickBooksError, match="conflict_policy"):
         change_options(office.database.engine, office.id, {"conflict_policy": "oldest"}, changed_by="Ada")
     change_options(office.database.engine, office.id, {"conflict_policy": "ours"}, changed_by="Ada")
@@ -181,7 +183,7 @@ def test_options_are_checked_and_each_change_says_who_made_it(office: Office) ->
     assert event.detail["changed"] == {"conflict_policy": ["newest", "ours"]}
 
 
-def test_a_connection_that_the_web_ended_is_given_back_by_the_next_run_of_the_sync(office: Office) -> None:
+def test_a_connection_that_the_web_ended_is_given_back_by_the_next_run_of_the_sync(office: ConnectedOffice) -> None:
     """The web cannot read tokens, and so cannot give them back itself."""
     with organization_scope(office.database.engine, office.id) as connection:
         end_connection(connection, disconnected_by="Ada")

@@ -17,14 +17,14 @@ from invoice_pipelines.quickbooks.api.faults import Fault, RealmPaused
 from invoice_pipelines.quickbooks.connection.secrets import SecretsError, rotate_keys
 from invoice_pipelines.quickbooks.connection.tokens import TokenKeeper
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import ConnectedOffice
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 from invoice_pipelines_tests.support.waiting import wait_for
 
 WORKERS = 20
 
 
-def test_twenty_workers_that_find_an_expired_token_make_one_refresh(office: Office) -> None:
+def test_twenty_workers_that_find_an_expired_token_make_one_refresh(office: ConnectedOffice) -> None:
     office.let_access_end()
     engine = create_app_engine(office.database.app_url, pool_size=WORKERS)
     crowded = replace(office, database=replace(office.database, engine=engine))
@@ -49,7 +49,7 @@ def test_twenty_workers_that_find_an_expired_token_make_one_refresh(office: Offi
 
 @pytest.mark.parametrize("grace", [True, False])
 def test_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_at_most(
-    office: Office, monkeypatch: pytest.MonkeyPatch, grace: bool
+    office: ConnectedOffice, monkeypatch: pytest.MonkeyPatch, grace: bool
 ) -> None:
     office.sandbox.switches.refresh_token_grace = timedelta(days=1 if grace else 0)
     office.let_access_end()
@@ -77,7 +77,7 @@ def test_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_at_mo
     assert office.events() == ["NEEDS_RECONNECT"]
 
 
-def test_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(office: Office) -> None:
+def test_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(office: ConnectedOffice) -> None:
     one, other = (office.keeper() for _ in range(2))
     before = one.access()
     assert other.access() == before
@@ -87,7 +87,7 @@ def test_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(office: 
 
 
 def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling_gave_up(
-    office: Office,
+    office: ConnectedOffice,
 ) -> None:
     office.let_access_end()
     office.sandbox.faults.inject("SLOW", operation="token", seconds=1.5)
@@ -114,7 +114,9 @@ def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling
         assert quickbooks.count("Customer") == 0
 
 
-def test_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason_to_connect_again(office: Office) -> None:
+def test_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason_to_connect_again(
+    office: ConnectedOffice,
+) -> None:
     office.sandbox.oauth.clients = {"client": "another secret"}
     office.let_access_end()
     with pytest.raises(RealmPaused, match="QUICKBOOKS_CLIENT_SECRET"):
@@ -127,7 +129,7 @@ def test_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason_to_c
         assert quickbooks.count("Customer") == 0
 
 
-def test_a_connection_that_is_about_to_end_is_announced_once(office: Office) -> None:
+def test_a_connection_that_is_about_to_end_is_announced_once(office: ConnectedOffice) -> None:
     office.keeper().access()
     assert office.events() == []
     office.change(
@@ -138,14 +140,16 @@ def test_a_connection_that_is_about_to_end_is_announced_once(office: Office) -> 
     assert office.events() == ["REFRESH_TOKEN_EXPIRES", "RECONNECT_DUE"]
 
 
-def test_a_refresh_tells_when_the_company_must_connect_again(office: Office) -> None:
+def test_a_refresh_tells_when_the_company_must_connect_again(office: ConnectedOffice) -> None:
     office.let_access_end()
     office.keeper().access()
     ((hard,),) = office.rows("select refresh_token_hard_expires_at from quickbooks.connection")
     assert timedelta(days=5 * 365 - 1) < hard - datetime.now(UTC) < timedelta(days=5 * 365 + 1)
 
 
-def test_tokens_of_a_row_that_was_copied_to_another_organization_open_for_nobody(office: Office, other: Office) -> None:
+def test_tokens_of_a_row_that_was_copied_to_another_organization_open_for_nobody(
+    office: ConnectedOffice, other: ConnectedOffice
+) -> None:
     with office.database.superuser.begin() as connection:
         connection.execute(
             text(
@@ -169,7 +173,7 @@ def test_tokens_of_a_row_that_was_copied_to_another_organization_open_for_nobody
     assert office.sandbox.calls(REALM) == []
 
 
-def test_keys_are_rotated_while_connections_go_on(office: Office, other: Office) -> None:
+def test_keys_are_rotated_while_connections_go_on(office: ConnectedOffice, other: ConnectedOffice) -> None:
     old = office.settings.encryption_keys
     assert old is not None
     new = Fernet.generate_key().decode()
@@ -187,7 +191,7 @@ def test_keys_are_rotated_while_connections_go_on(office: Office, other: Office)
     assert other.secrets(with_keys(new))
 
 
-def test_without_keys_in_the_settings_a_key_is_made_that_only_its_owner_reads(office: Office) -> None:
+def test_without_keys_in_the_settings_a_key_is_made_that_only_its_owner_reads(office: ConnectedOffice) -> None:
     without = office.settings.model_copy(update={"encryption_keys": None})
     with pytest.raises(SecretsError):
         office.keeper(encryption_keys=without.encryption_keys).access()
@@ -203,7 +207,9 @@ def test_without_keys_in_the_settings_a_key_is_made_that_only_its_owner_reads(of
     assert file.read_text() == key
 
 
-def test_secrets_stand_in_no_row_log_representation_or_error(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_stand_in_no_row_log_representation_or_error(
+    office: ConnectedOffice, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
     secrets = set(office.secrets())

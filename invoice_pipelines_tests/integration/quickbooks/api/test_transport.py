@@ -20,19 +20,19 @@ from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
 from invoice_pipelines.quickbooks.promises import connection_health
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import ConnectedOffice
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 
-def end_pause(office: Office, refused_for: timedelta | None = None) -> None:
+def end_pause(office: ConnectedOffice, refused_for: timedelta | None = None) -> None:
     """As if the time had passed."""
     since = "access_refused_since = coalesce(now() - cast(:refused_for as interval), access_refused_since)"
     office.change(f"paused_until = null, {since}", refused_for=refused_for or None)
 
 
 def test_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
-    office: Office, other: Office, sandbox: Sandbox, quickbooks: QuickBooks
+    office: ConnectedOffice, other: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("THROTTLED", realm=REALM)
     with pytest.raises(RealmPaused) as paused:
@@ -130,7 +130,7 @@ def test_a_fault_of_the_system_is_tried_once_more_and_then_told(sandbox: Sandbox
 
 
 def test_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_repeated(
-    office: Office, sandbox: Sandbox
+    office: ConnectedOffice, sandbox: Sandbox
 ) -> None:
     sandbox.faults.inject("TIME_OUT", operation="create")
     with office.client(quickbooks_timeout_seconds=0.3) as quickbooks:
@@ -143,14 +143,14 @@ def test_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_r
     assert made["DisplayName"] == "Acme"
 
 
-def test_a_service_that_cannot_be_reached_was_not_asked(office: Office) -> None:
+def test_a_service_that_cannot_be_reached_was_not_asked(office: ConnectedOffice) -> None:
     with office.client(quickbooks_api_url="http://127.0.0.1:9") as quickbooks, pytest.raises(Fault) as fault:
         quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
     assert fault.value.kind is FaultKind.RETRY
 
 
 def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_those_before(
-    office: Office, sandbox: Sandbox
+    office: ConnectedOffice, sandbox: Sandbox
 ) -> None:
     sandbox.switches.throttled = True
     sandbox.switches.time_scale = 12
@@ -167,7 +167,7 @@ def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_t
 
 @pytest.mark.parametrize("code", ["100", "120", "3100"])
 def test_refused_access_pauses_the_company_and_keeps_its_connection(
-    office: Office, other: Office, sandbox: Sandbox, quickbooks: QuickBooks, code: str
+    office: ConnectedOffice, other: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks, code: str
 ) -> None:
     sandbox.faults.inject("REFUSED", realm=REALM, code=code, times=2)
     with pytest.raises(RealmPaused, match="refuses access") as paused:
@@ -186,7 +186,7 @@ def test_refused_access_pauses_the_company_and_keeps_its_connection(
 
 
 def test_access_that_was_taken_away_stops_the_company_until_a_person_connects_it_again(
-    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
+    office: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.oauth.revoke_all(REALM)
     for _ in range(2):
@@ -197,7 +197,7 @@ def test_access_that_was_taken_away_stops_the_company_until_a_person_connects_it
 
 
 def test_a_refusal_that_lasts_is_tried_less_often_and_is_shown_as_broken(
-    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
+    office: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("UNAUTHORIZED", times=None)
     pauses = []
@@ -218,7 +218,7 @@ def test_a_refusal_that_lasts_is_tried_less_often_and_is_shown_as_broken(
     assert "quickbooks connect acme" in health.why
 
 
-def test_new_tokens_that_are_refused_for_hours_end_the_connection(office: Office, sandbox: Sandbox) -> None:
+def test_new_tokens_that_are_refused_for_hours_end_the_connection(office: ConnectedOffice, sandbox: Sandbox) -> None:
     sandbox.oauth.expire(REALM)
     sandbox.oauth.refusal = "access_denied"
     with office.client() as quickbooks:
@@ -233,7 +233,7 @@ def test_new_tokens_that_are_refused_for_hours_end_the_connection(office: Office
 
 
 def test_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
-    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
+    office: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("REFUSED", code="6190")
     with pytest.raises(RealmPaused) as paused:
@@ -258,7 +258,7 @@ def test_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_as_it_
 
 
 def test_a_token_that_is_refused_when_it_is_new_pauses_the_company_instead_of_refreshing_for_ever(
-    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
+    office: ConnectedOffice, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("UNAUTHORIZED", times=2)
     for _ in range(3):
@@ -271,7 +271,7 @@ def test_a_token_that_is_refused_when_it_is_new_pauses_the_company_instead_of_re
 
 
 def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
-    office: Office, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    office: ConnectedOffice, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="invoice_pipelines.quickbooks.api.transport")
     with office.client() as quickbooks:
@@ -295,7 +295,7 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
 @pytest.mark.alone
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
 def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal(
-    office: Office, sandbox: Sandbox, window: str
+    office: ConnectedOffice, sandbox: Sandbox, window: str
 ) -> None:
     """A minute lasts 12 s here, and four senders do what they can for a little more than one.
 
@@ -330,7 +330,7 @@ def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.alone
-def test_processes_share_one_limit_and_one_refresh(office: Office, sandbox: Sandbox) -> None:
+def test_processes_share_one_limit_and_one_refresh(office: ConnectedOffice, sandbox: Sandbox) -> None:
     sandbox.switches.throttled = True
     sandbox.switches.time_scale = 5
     office.let_access_end()

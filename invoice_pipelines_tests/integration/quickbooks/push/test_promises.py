@@ -27,17 +27,17 @@ from invoice_pipelines.quickbooks.promises import (
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Failed, Succeeded, drain, enqueue, get_job
-from invoice_pipelines_tests.integration.overdue.conftest import Desk, desk
+from invoice_pipelines_tests.integration.overdue.conftest import OverdueDesk, desk
 
 __all__ = ["desk"]
 
 INVOICES = KINDS[EntityType.INVOICE]
 
 
-class Books:
+class ConnectedOrganization:
     """An organization that is connected with realm 1, and was a day ago."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: OverdueDesk) -> None:
         self.desk = desk
         self.rows(
             """insert into quickbooks.connection (organization_id, realm_id, connected_by, connected_at, company)
@@ -117,11 +117,11 @@ class Books:
 
 
 @pytest.fixture
-def books(desk: Desk) -> Books:
-    return Books(desk)
+def books(desk: OverdueDesk) -> ConnectedOrganization:
+    return ConnectedOrganization(desk)
 
 
-def test_an_invoice_that_was_made_there_and_has_no_mapping_is_found(books: Books) -> None:
+def test_an_invoice_that_was_made_there_and_has_no_mapping_is_found(books: ConnectedOrganization) -> None:
     mapped, lost, refused, open_one, voided = books.issue(5)
     for invoice in (mapped, lost):
         books.send(invoice)
@@ -133,7 +133,7 @@ def test_an_invoice_that_was_made_there_and_has_no_mapping_is_found(books: Books
     assert books.find(sent_invoices_without_mapping, latest=3) == ()
 
 
-def test_an_invoice_that_is_neither_there_nor_queued_nor_failed_is_lost(books: Books) -> None:
+def test_an_invoice_that_is_neither_there_nor_queued_nor_failed_is_lost(books: ConnectedOrganization) -> None:
     mapped, queued, failed, _ = books.issue(4)
     books.map(mapped)
     books.queue(failed, failed="BOOKS_CLOSED")
@@ -141,7 +141,7 @@ def test_an_invoice_that_is_neither_there_nor_queued_nor_failed_is_lost(books: B
     assert books.find(lost_invoices) == ("INV-4",)
 
 
-def test_what_has_nothing_to_do_there_is_not_lost(books: Books) -> None:
+def test_what_has_nothing_to_do_there_is_not_lost(books: ConnectedOrganization) -> None:
     books.issue(1, "void")
     books.issue(1, "credit note")
     books.issue(hours_ago=0.1)
@@ -150,13 +150,13 @@ def test_what_has_nothing_to_do_there_is_not_lost(books: Books) -> None:
     assert books.find(lost_invoices, lost_after=timedelta()) == ("INV-3",)
 
 
-def test_nothing_is_lost_where_nothing_is_connected(books: Books) -> None:
+def test_nothing_is_lost_where_nothing_is_connected(books: ConnectedOrganization) -> None:
     books.issue()
     books.rows("update quickbooks.connection set status = 'disconnected'")
     assert books.find(lost_invoices) == ()
 
 
-def test_what_waits_for_long_or_failed_is_late_and_says_why(books: Books) -> None:
+def test_what_waits_for_long_or_failed_is_late_and_says_why(books: ConnectedOrganization) -> None:
     waiting, failed, again, sent = books.issue(4)
     (young,) = books.issue(hours_ago=0.5)
     books.queue(failed, sent, failed="BOOKS_CLOSED")
@@ -172,7 +172,7 @@ def test_what_waits_for_long_or_failed_is_late_and_says_why(books: Books) -> Non
     )
 
 
-def test_a_mapping_without_a_record_here_is_found(books: Books) -> None:
+def test_a_mapping_without_a_record_here_is_found(books: ConnectedOrganization) -> None:
     (invoice,) = books.issue()
     books.map(invoice)
     assert books.find(ambiguous_mappings, EntityType.INVOICE) == ()
@@ -181,7 +181,7 @@ def test_a_mapping_without_a_record_here_is_found(books: Books) -> None:
     assert books.find(ambiguous_mappings, EntityType.CUSTOMER) == ()
 
 
-def test_one_id_there_cannot_stand_for_two_of_ours_and_would_be_found(books: Books) -> None:
+def test_one_id_there_cannot_stand_for_two_of_ours_and_would_be_found(books: ConnectedOrganization) -> None:
     first, second = books.issue(2)
     books.map(first, quickbooks_id="5")
     with pytest.raises(Exception, match="mapping_quickbooks_id"):
@@ -200,7 +200,7 @@ def test_one_id_there_cannot_stand_for_two_of_ours_and_would_be_found(books: Boo
             )
 
 
-def test_open_conflicts_are_counted_by_entity_and_shown_first(books: Books) -> None:
+def test_open_conflicts_are_counted_by_entity_and_shown_first(books: ConnectedOrganization) -> None:
     for entity, status, message in (
         ("customer", "open", "Both changed the phone."),
         ("customer", "resolved", "Both changed the city."),
@@ -257,7 +257,9 @@ def test_open_conflicts_are_counted_by_entity_and_shown_first(books: Books) -> N
         ),
     ],
 )
-def test_the_health_of_a_connection_says_what_to_do(books: Books, change: str, health: Health, why: str | None) -> None:
+def test_the_health_of_a_connection_says_what_to_do(
+    books: ConnectedOrganization, change: str, health: Health, why: str | None
+) -> None:
     books.rows(f"update quickbooks.connection set {change}")
     found = books.ask(connection_health, "acme")
     assert found.health is health
@@ -272,13 +274,13 @@ def assert_matches(pattern: str, text: str | None) -> None:
     assert re.fullmatch(pattern, text), text
 
 
-def test_without_a_connection_there_is_no_health_and_no_state(desk: Desk) -> None:
+def test_without_a_connection_there_is_no_health_and_no_state(desk: OverdueDesk) -> None:
     with desk.scope() as connection:
         assert connection_health(connection, "acme").health is Health.NONE
         assert sync_state(connection) is None
 
 
-def test_the_state_says_what_waits_since_when_and_what_was_pulled(books: Books) -> None:
+def test_the_state_says_what_waits_since_when_and_what_was_pulled(books: ConnectedOrganization) -> None:
     waiting, failed = books.issue(2)
     books.queue(failed, failed="BOOKS_CLOSED")
     books.queue(waiting)
@@ -299,7 +301,7 @@ def test_the_state_says_what_waits_since_when_and_what_was_pulled(books: Books) 
     assert (state.calls, state.open_conflicts) == (7, 0)
 
 
-def test_failures_are_named_by_number_with_their_reason_the_final_ones_first(books: Books) -> None:
+def test_failures_are_named_by_number_with_their_reason_the_final_ones_first(books: ConnectedOrganization) -> None:
     final, again = books.issue(2)
     since = books.rows("select now() - interval '1 minute'")[0][0]
     books.queue(again, failed="SERVICE_AWAY", retry=True)
@@ -313,7 +315,7 @@ def test_failures_are_named_by_number_with_their_reason_the_final_ones_first(boo
     assert len(books.ask(failed_entries, EntityType.INVOICE, since + timedelta(hours=1))) == 1
 
 
-def test_events_of_other_entities_and_from_before_are_not_shown(books: Books) -> None:
+def test_events_of_other_entities_and_from_before_are_not_shown(books: ConnectedOrganization) -> None:
     for entity in ("customer", "item", None):
         books.rows(
             """insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, message)
@@ -326,7 +328,7 @@ def test_events_of_other_entities_and_from_before_are_not_shown(books: Books) ->
     assert books.ask(events_since, EntityType.CUSTOMER, since + timedelta(hours=1)) == []
 
 
-def test_named_invoices_are_one_batch_job_in_their_order(books: Books) -> None:
+def test_named_invoices_are_one_batch_job_in_their_order(books: ConnectedOrganization) -> None:
     first, second = books.issue(2)
     job = books.ask(ask_for_invoices, ["INV-2", str(first), "INV-2"], created_by="anna")
     items = books.rows("select subject_id from work.batch_item where job_id = :job order by id", job=job)
@@ -335,7 +337,7 @@ def test_named_invoices_are_one_batch_job_in_their_order(books: Books) -> None:
     assert (stand.kind, stand.created_by, stand.total_items) == (INVOICES, "anna", 2)
 
 
-def test_an_unknown_invoice_is_named_and_nothing_is_asked_for(books: Books) -> None:
+def test_an_unknown_invoice_is_named_and_nothing_is_asked_for(books: ConnectedOrganization) -> None:
     books.issue()
     with pytest.raises(RequestError, match="invoices: there is no INV-9, nonsense in this organization"):
         books.ask(ask_for_invoices, ["INV-1", "INV-9", "nonsense"], created_by="anna")

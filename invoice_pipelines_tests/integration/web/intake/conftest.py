@@ -12,19 +12,19 @@ import pytest
 
 from invoice_pipelines.intake.stages.stages import export_invoices, parse_uploads, validate_invoices
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, running_site
 
 MOST_MEGABYTES = 5
 
 
 @dataclass(frozen=True)
-class Office:
+class IntakeTenant:
     """An organization: what its callers see, and its intake."""
 
     site: Site
     tenant: Tenant
-    desk: Desk
+    desk: IntakeDesk
 
     def client(self, name: str = "writer", **options: Any) -> httpx.Client:
         """A program with one of the tokens, which calls addresses of the organization."""
@@ -68,17 +68,17 @@ def intake_site(shared_database: TestDatabase, intake_folder: Path) -> Iterator[
 
 
 @pytest.fixture
-def office(intake_site: Site, intake_folder: Path) -> Office:
+def office(intake_site: Site, intake_folder: Path) -> IntakeTenant:
     """A new organization."""
     return office_of(intake_site, open_tenant(intake_site.database), intake_folder)
 
 
 @pytest.fixture
-def other_office(intake_site: Site, intake_folder: Path) -> Office:
+def other_office(intake_site: Site, intake_folder: Path) -> IntakeTenant:
     """Another one."""
     return office_of(intake_site, open_tenant(intake_site.database), intake_folder)
 
 
-def office_of(site: Site, tenant: Tenant, folder: Path) -> Office:
+def office_of(site: Site, tenant: Tenant, folder: Path) -> IntakeTenant:
     """The office of an organization, with the folders of the site."""
-    return Office(site, tenant, Desk(site.database, tenant.id, tenant.slug, folder))
+    return IntakeTenant(site, tenant, IntakeDesk(site.database, tenant.id, tenant.slug, folder))

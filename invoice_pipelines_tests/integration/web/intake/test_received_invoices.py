@@ -14,12 +14,12 @@ import pytest
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_failed
 from invoice_pipelines.intake.stages.stages import export_invoices
 from invoice_pipelines_tests.integration.intake.conftest import make_reading
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 from invoice_pipelines_tests.support.web import problem_of
 
 
-def failed(office: Office) -> UUID:
+def failed(office: IntakeTenant) -> UUID:
     invoice = office.desk.invoice()
     with office.desk.scope() as connection:
         mark_failed(connection, [(invoice, ProcessingError("parse", "PDF_ENCRYPTED", "The PDF is encrypted."))])
@@ -31,7 +31,7 @@ def ids(answer: httpx.Response) -> set[str]:
     return {item["id"] for item in answer.json()["items"]}
 
 
-def test_invoices_are_found_page_by_page(office: Office) -> None:
+def test_invoices_are_found_page_by_page(office: IntakeTenant) -> None:
     valid = str(office.desk.validated(make_reading("AB 17")).id)
     waits = str(judged(office.desk, on_paper("W-1", gross_amount=0.5)))
     broken = str(failed(office))
@@ -71,7 +71,7 @@ def test_invoices_are_found_page_by_page(office: Office) -> None:
             assert problem_of(client.get("received-invoices", params=params), 422)["code"] == "VALIDATION_FAILED"
 
 
-def test_one_says_what_was_read_and_what_happened(office: Office) -> None:
+def test_one_says_what_was_read_and_what_happened(office: IntakeTenant) -> None:
     invoice = office.desk.validated(make_reading("AB 17")).id
     broken = failed(office)
     with office.client("reader") as client:
@@ -86,7 +86,7 @@ def test_one_says_what_was_read_and_what_happened(office: Office) -> None:
         assert told["failed_attempts"][0]["message"] == "The PDF is encrypted."
 
 
-def test_statistics_are_counts_rates_and_times(office: Office) -> None:
+def test_statistics_are_counts_rates_and_times(office: IntakeTenant) -> None:
     with office.client("reader") as client:
         empty = client.get("received-invoices/statistics").json()
         assert (empty["total"], empty["successRate"], empty["failureRate"]) == (0, None, None)
@@ -108,7 +108,7 @@ def test_statistics_are_counts_rates_and_times(office: Office) -> None:
     assert found["failures"] == [{"code": "PDF_ENCRYPTED", "message": "The PDF is encrypted.", "invoices": 1}]
 
 
-def test_what_is_stuck_says_what_it_waits_for(office: Office) -> None:
+def test_what_is_stuck_says_what_it_waits_for(office: IntakeTenant) -> None:
     invoice = office.desk.invoice().id
     with office.client("reader") as client:
         assert client.get("received-invoices/stuck").json() == {"total": 0, "items": []}
@@ -117,7 +117,7 @@ def test_what_is_stuck_says_what_it_waits_for(office: Office) -> None:
         assert stuck["waits_for"]
 
 
-def test_a_retry_puts_a_failed_one_back_and_no_other(office: Office) -> None:
+def test_a_retry_puts_a_failed_one_back_and_no_other(office: IntakeTenant) -> None:
     broken, valid = failed(office), office.desk.validated().id
     with office.client() as client:
         key = {"Idempotency-Key": uuid4().hex}
@@ -130,7 +130,7 @@ def test_a_retry_puts_a_failed_one_back_and_no_other(office: Office) -> None:
         assert problem_of(client.post(f"received-invoices/{broken}/retry"), 403)["code"] == "FORBIDDEN"
 
 
-def test_exports_are_asked_for_followed_and_taken_away(office: Office) -> None:
+def test_exports_are_asked_for_followed_and_taken_away(office: IntakeTenant) -> None:
     invoices = [str(office.desk.validated().id) for _ in range(3)]
     with office.client() as client:
         asked = client.post("exports")
@@ -168,7 +168,7 @@ def test_exports_are_asked_for_followed_and_taken_away(office: Office) -> None:
             assert problem_of(client.post("exports/again", json=body), 422)["code"] == "VALIDATION_FAILED"
 
 
-def test_another_organization_sees_none_of_it(office: Office, other_office: Office) -> None:
+def test_another_organization_sees_none_of_it(office: IntakeTenant, other_office: IntakeTenant) -> None:
     invoice = office.desk.validated().id
     export_invoices(office.desk.intake())
     with office.client() as client:

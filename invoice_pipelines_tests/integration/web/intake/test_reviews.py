@@ -18,13 +18,13 @@ from PIL import Image
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.web import problem_of
 
 
-def waiting(office: Office, number: str = "HW-77", net: str = "1000.00", **options: Any) -> str:
+def waiting(office: IntakeTenant, number: str = "HW-77", net: str = "1000.00", **options: Any) -> str:
     """An invoice that waits, as its number is not understood."""
     return str(uploaded(office.desk, page_of(number, net, **options), f"{number}.pdf"))
 
@@ -38,7 +38,7 @@ def decide(client: httpx.Client, invoice: str, what: str, body: dict[str, Any] |
     return client.post(f"reviews/{invoice}/{what}", json=body or {}, headers=headers or tag_of(client, invoice))
 
 
-def test_a_review_is_looked_at_corrected_and_taught(office: Office) -> None:
+def test_a_review_is_looked_at_corrected_and_taught(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.person(Role.ACCOUNTANT) as client:
         (listed,) = client.get("reviews").json()["items"]
@@ -76,7 +76,7 @@ def test_a_review_is_looked_at_corrected_and_taught(office: Office) -> None:
     assert office.desk.status(uploaded(office.desk, page_of("HW-78", "2500.00"))) == "VALIDATED"
 
 
-def test_values_are_typed_boxed_or_absent(office: Office) -> None:
+def test_values_are_typed_boxed_or_absent(office: IntakeTenant) -> None:
     invoice = waiting(office)
     box = {"page": 1, "left": 440, "top": 215, "right": 490, "bottom": 238}
     with office.client() as client:
@@ -87,7 +87,7 @@ def test_values_are_typed_boxed_or_absent(office: Office) -> None:
         assert client.get(f"received-invoices/{invoice}").json()["invoice_number"] == "HW-77"
 
 
-def test_corrections_are_tried_before_they_are_made(office: Office) -> None:
+def test_corrections_are_tried_before_they_are_made(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.client() as client:
         assert client.get("reviews/statistics").json()["by_reason"] == {"IP-REQ-01": 1}
@@ -106,7 +106,7 @@ def test_corrections_are_tried_before_they_are_made(office: Office) -> None:
     assert office.desk.rows("select * from intake.supplier_layout") == []
 
 
-def test_what_cannot_stand_in_a_field_is_told_of_each(office: Office) -> None:
+def test_what_cannot_stand_in_a_field_is_told_of_each(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.client() as client:
         wrong = {"gross_amount": {"value": "much"}, "issue_date": {"value": "31.3."}, "colour": {"value": "red"}}
@@ -127,7 +127,7 @@ def test_what_cannot_stand_in_a_field_is_told_of_each(office: Office) -> None:
     assert office.desk.rows("select * from intake.review_decision") == []
 
 
-def test_a_decision_names_what_was_seen(office: Office) -> None:
+def test_a_decision_names_what_was_seen(office: IntakeTenant) -> None:
     invoice = waiting(office)
     correct = {"corrections": {"issue_date": {"value": "2026-03-04"}}}
     with office.client() as client:
@@ -143,7 +143,7 @@ def test_a_decision_names_what_was_seen(office: Office) -> None:
     assert office.desk.one("select count(*) from intake.review_decision") == 1
 
 
-def test_a_decision_is_undone_until_the_export(office: Office) -> None:
+def test_a_decision_is_undone_until_the_export(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.person(Role.ACCOUNTANT) as client:
         before = client.get(f"received-invoices/{invoice}").json()
@@ -163,7 +163,7 @@ def test_a_decision_is_undone_until_the_export(office: Office) -> None:
         assert problem_of(decide(client, invoice, "undo"), 409)["code"] == "ALREADY_EXPORTED"
 
 
-def test_a_seller_that_was_left_out_is_asked_for(office: Office) -> None:
+def test_a_seller_that_was_left_out_is_asked_for(office: IntakeTenant) -> None:
     read = on_paper(seller_name=0.7, seller_vat_id=0.7)
     receipt = replace(read, seller=Party(name="Café Pendel"), buyer=Party(), due_date=None)
     invoice = str(judged(office.desk, receipt))
@@ -182,7 +182,7 @@ def test_a_seller_that_was_left_out_is_asked_for(office: Office) -> None:
         assert viewer.post(f"reviews/{invoice}/ask").status_code == 403
 
 
-def test_a_rejection_fails_and_a_retry_brings_it_back(office: Office) -> None:
+def test_a_rejection_fails_and_a_retry_brings_it_back(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.client() as client:
         assert decide(client, invoice, "reject", {"reason": "not for us"}).json()["status"] == "FAILED"
@@ -193,7 +193,7 @@ def test_a_rejection_fails_and_a_retry_brings_it_back(office: Office) -> None:
         assert retried.headers["location"] == retried.json()["url"]
 
 
-def test_nobody_else_decides_about_what_somebody_is_at(office: Office) -> None:
+def test_nobody_else_decides_about_what_somebody_is_at(office: IntakeTenant) -> None:
     invoice = str(judged(office.desk, on_paper(gross_amount=0.8)))
     with office.person(Role.ACCOUNTANT) as anna, office.person(Role.ADMIN) as bert:
         claimed = anna.post(f"reviews/{invoice}/claim", json={"minutes": 5})
@@ -209,7 +209,7 @@ def test_nobody_else_decides_about_what_somebody_is_at(office: Office) -> None:
         assert decide(bert, invoice, "accept").json()["status"] == "VALIDATED"
 
 
-def test_reviews_are_put_off_and_noted_on(office: Office) -> None:
+def test_reviews_are_put_off_and_noted_on(office: IntakeTenant) -> None:
     invoice = str(judged(office.desk, on_paper(gross_amount=0.8)))
     with office.client() as client:
         soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
@@ -224,7 +224,7 @@ def test_reviews_are_put_off_and_noted_on(office: Office) -> None:
         assert [one["note"] for one in client.get(f"reviews/{invoice}").json()["notes"]] == ["Called them."]
 
 
-def test_of_many_at_once_one_decides_and_a_repeated_request_is_one_decision(office: Office) -> None:
+def test_of_many_at_once_one_decides_and_a_repeated_request_is_one_decision(office: IntakeTenant) -> None:
     invoice = str(judged(office.desk, on_paper(gross_amount=0.8)))
     with office.client() as client:
         tag = tag_of(client, invoice)
@@ -242,7 +242,7 @@ def test_of_many_at_once_one_decides_and_a_repeated_request_is_one_decision(offi
     assert office.desk.one("select count(*) from intake.review_decision") == 1
 
 
-def test_a_page_is_a_picture_plain_and_marked(office: Office) -> None:
+def test_a_page_is_a_picture_plain_and_marked(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with office.person(Role.VIEWER) as client:
         review = client.get(f"reviews/{invoice}").json()
@@ -264,7 +264,7 @@ def test_a_page_is_a_picture_plain_and_marked(office: Office) -> None:
         assert problem_of(client.get(f"reviews/{invoice}/pages/0"), 422)["code"] == "VALIDATION_FAILED"
 
 
-def test_what_has_no_pages_has_no_picture(office: Office) -> None:
+def test_what_has_no_pages_has_no_picture(office: IntakeTenant) -> None:
     with office.client() as client:
         for name, data in (("page.pdf", b"<html><script>alert(1)</script>"), ("a.xml", UBL.encode()), ("x", b"?")):
             taken = client.post("uploads", files={"file": (name, data)}).json()
@@ -272,7 +272,7 @@ def test_what_has_no_pages_has_no_picture(office: Office) -> None:
             assert problem_of(told, 404)["code"] == "PAGE_NOT_FOUND"
 
 
-def test_many_pictures_at_once_are_all_drawn_and_hold_up_nothing_else(office: Office) -> None:
+def test_many_pictures_at_once_are_all_drawn_and_hold_up_nothing_else(office: IntakeTenant) -> None:
     invoice = waiting(office)
     done = threading.Event()
     waits: list[float] = []
@@ -297,7 +297,7 @@ def test_many_pictures_at_once_are_all_drawn_and_hold_up_nothing_else(office: Of
     assert sorted(waits)[len(waits) // 2] < drawing / 4
 
 
-def test_what_another_organization_has_is_not_there(office: Office, other_office: Office) -> None:
+def test_what_another_organization_has_is_not_there(office: IntakeTenant, other_office: IntakeTenant) -> None:
     foreign, unknown = str(judged(other_office.desk, on_paper(gross_amount=0.8))), str(uuid4())
     tag = {"If-Match": "*"}
     calls: list[tuple[str, str, dict[str, Any]]] = [

@@ -19,7 +19,7 @@ import pytest
 
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
-from invoice_pipelines_tests.integration.web.intake.conftest import MOST_MEGABYTES, Office, office_of
+from invoice_pipelines_tests.integration.web.intake.conftest import MOST_MEGABYTES, IntakeTenant, office_of
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import open_tenant, problem_of, running_site
@@ -28,7 +28,7 @@ MEGABYTE = 1_000_000
 
 
 @contextmanager
-def connection(office: Office, headers: str) -> Iterator[socket.socket]:
+def connection(office: IntakeTenant, headers: str) -> Iterator[socket.socket]:
     """A client that sends what it wants, after the head of a POST of a file."""
     url = httpx.URL(office.site.url)
     with closing(socket.create_connection((url.host, url.port), timeout=30)) as sent:
@@ -49,7 +49,7 @@ def answer_of(sent: socket.socket) -> bytes:
     return said
 
 
-def test_a_file_is_uploaded_and_its_invoice_is_followed_to_the_end(office: Office) -> None:
+def test_a_file_is_uploaded_and_its_invoice_is_followed_to_the_end(office: IntakeTenant) -> None:
     document = page_of("HW-77", "1000.00")
     with office.client() as client:
         sent = client.post("uploads", files={"file": ("Rechnung März.pdf", document, "application/pdf")})
@@ -74,7 +74,7 @@ def test_a_file_is_uploaded_and_its_invoice_is_followed_to_the_end(office: Offic
         assert listed["id"] == taken["id"]
 
 
-def test_a_file_may_be_the_body_itself(office: Office) -> None:
+def test_a_file_may_be_the_body_itself(office: IntakeTenant) -> None:
     with office.client() as client:
         for headers, params, name in (
             ({"Content-Type": "application/xml"}, {"file_name": "a/b/ü.xml"}, "ü.xml"),
@@ -87,7 +87,7 @@ def test_a_file_may_be_the_body_itself(office: Office) -> None:
             assert (taken.json()["file_name"], taken.json()["size_bytes"]) == (name, len(data))
 
 
-def test_the_same_bytes_are_one_upload_and_the_same_request_one_answer(office: Office) -> None:
+def test_the_same_bytes_are_one_upload_and_the_same_request_one_answer(office: IntakeTenant) -> None:
     with office.client() as client:
         key = {"Idempotency-Key": uuid4().hex}
         first = client.post("uploads", files={"file": ("a.xml", b"one")}, headers=key)
@@ -135,7 +135,7 @@ def test_the_same_bytes_are_one_upload_and_the_same_request_one_answer(office: O
     ],
 )
 def test_a_request_without_exactly_one_file_is_refused(
-    office: Office, request_: dict[str, Any], status: int, code: str
+    office: IntakeTenant, request_: dict[str, Any], status: int, code: str
 ) -> None:
     with office.client() as client:
         assert problem_of(client.post("uploads", **request_), status)["code"] == code
@@ -143,7 +143,7 @@ def test_a_request_without_exactly_one_file_is_refused(
     assert office.desk.rows("select * from intake.upload") == []
 
 
-def test_too_large_a_file_is_refused_before_any_of_it_comes(office: Office) -> None:
+def test_too_large_a_file_is_refused_before_any_of_it_comes(office: IntakeTenant) -> None:
     with connection(office, "Content-Length: 200000000") as sent:
         said = answer_of(sent)
     assert b" 413 " in said
@@ -159,7 +159,7 @@ def test_too_large_a_file_is_refused_before_any_of_it_comes(office: Office) -> N
     assert len(office.stored()) == 1
 
 
-def test_a_file_of_unknown_length_is_refused_as_soon_as_it_is_too_large(office: Office) -> None:
+def test_a_file_of_unknown_length_is_refused_as_soon_as_it_is_too_large(office: IntakeTenant) -> None:
     megabyte = b"%x\r\n" % MEGABYTE + b"x" * MEGABYTE + b"\r\n"
     taken = 0
     with connection(office, "Transfer-Encoding: chunked") as sent:
@@ -174,7 +174,7 @@ def test_a_file_of_unknown_length_is_refused_as_soon_as_it_is_too_large(office: 
     assert office.desk.rows("select * from intake.upload") == []
 
 
-def test_a_sender_who_goes_away_halfway_leaves_nothing(office: Office) -> None:
+def test_a_sender_who_goes_away_halfway_leaves_nothing(office: IntakeTenant) -> None:
     for headers, begun in (
         ("Content-Length: 2000000", b"x" * MEGABYTE),
         (
@@ -191,7 +191,7 @@ def test_a_sender_who_goes_away_halfway_leaves_nothing(office: Office) -> None:
     assert office.desk.rows("select * from intake.received_invoice") == []
 
 
-def test_many_who_send_slowly_hold_up_nobody_else(office: Office) -> None:
+def test_many_who_send_slowly_hold_up_nobody_else(office: IntakeTenant) -> None:
     slow = [connection(office, "Content-Length: 1000") for _ in range(60)]
     opened = [each.__enter__() for each in slow]
     try:
@@ -209,7 +209,7 @@ def test_many_who_send_slowly_hold_up_nobody_else(office: Office) -> None:
     assert office.desk.one("select count(*) from intake.upload") == 60
 
 
-def test_an_original_is_given_away_as_it_came_and_opens_nowhere(office: Office) -> None:
+def test_an_original_is_given_away_as_it_came_and_opens_nowhere(office: IntakeTenant) -> None:
     page = b"<html><script>alert(1)</script></html>"
     with office.client() as client:
         taken = client.post("uploads", files={"file": ('a"b\r\n;ü.html', page, "text/html")}).json()
@@ -226,7 +226,7 @@ def test_an_original_is_given_away_as_it_came_and_opens_nowhere(office: Office) 
             assert "html" in got.headers["content-disposition"]
 
 
-def test_a_damaged_or_lost_original_is_not_given_away(office: Office) -> None:
+def test_a_damaged_or_lost_original_is_not_given_away(office: IntakeTenant) -> None:
     with office.client() as client:
         taken = client.post("uploads", content=b"whole").json()
         (path,) = office.stored()
@@ -236,7 +236,7 @@ def test_a_damaged_or_lost_original_is_not_given_away(office: Office) -> None:
         assert client.get(f"{office.at(taken)}/original").status_code == 503
 
 
-def test_an_upload_is_processed_ahead_of_the_queue_or_its_state_is_told(office: Office) -> None:
+def test_an_upload_is_processed_ahead_of_the_queue_or_its_state_is_told(office: IntakeTenant) -> None:
     with office.client() as client:
         others = [client.post("uploads", content=UBL.encode() + b"<!--%d-->" % number).json() for number in range(3)]
         asked = client.post(f"{office.at(others[2])}/process")
@@ -256,7 +256,7 @@ def test_an_upload_is_processed_ahead_of_the_queue_or_its_state_is_told(office: 
         assert (refused["code"], refused["errors"][0]["code"]) == ("NOT_PROCESSABLE", status)
 
 
-def test_what_another_organization_has_is_not_there(office: Office, other_office: Office) -> None:
+def test_what_another_organization_has_is_not_there(office: IntakeTenant, other_office: IntakeTenant) -> None:
     with other_office.client() as client:
         foreign = client.post("uploads", content=b"theirs").json()["id"]
     with office.client() as client:
@@ -271,7 +271,7 @@ def test_what_another_organization_has_is_not_there(office: Office, other_office
         assert (mine["is_new"], mine["id"] == foreign) == (True, False)
 
 
-def test_who_may_only_read_uploads_nothing(office: Office) -> None:
+def test_who_may_only_read_uploads_nothing(office: IntakeTenant) -> None:
     with office.client("reader") as client:
         assert problem_of(client.post("uploads", content=b"x" * MEGABYTE), 403)["code"] == "FORBIDDEN"
     assert office.stored() == []
@@ -301,7 +301,7 @@ def test_two_hundred_megabytes_are_refused_with_flat_memory(shared_database: Tes
 
 
 @pytest.mark.slow
-def test_five_hundred_files_of_twenty_clients_are_one_upload_each(office: Office) -> None:
+def test_five_hundred_files_of_twenty_clients_are_one_upload_each(office: IntakeTenant) -> None:
     files = [f"file {number // 2}".encode() * 5000 for number in range(500)]  # each content twice
 
     def send(mine: list[bytes]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
-from invoice_pipelines_tests.integration.web.intake.conftest import Office, other_office  # noqa: F401
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant, other_office  # noqa: F401
 from invoice_pipelines_tests.support.desk import floods
 from invoice_pipelines_tests.support.desk.visitors import needs_chromium, visiting
 from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, problem_of
@@ -56,8 +56,8 @@ def others_go_on(site: Site, tenant: Tenant) -> Iterator[None]:
 
 @needs_chromium
 def test_floods_and_bombs_that_are_uploaded_are_refused_in_words(
-    office: Office,
-    other_office: Office,  # noqa: F811
+    office: IntakeTenant,
+    other_office: IntakeTenant,  # noqa: F811
     browser: Browser,
 ) -> None:
     documents = {

@@ -20,7 +20,7 @@ from invoice_pipelines_tests.integration.intake.conftest import make_reading
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import (  # noqa: F401
     MOST_MEGABYTES,
-    Office,
+    IntakeTenant,
     intake_folder,
     intake_site,
     office,
@@ -37,7 +37,7 @@ TURNED = "rechnung\u202efdp.exe\u2066.pdf"
 ENCRYPTED = ("PDF_ENCRYPTED", "The PDF is encrypted; ask for it without a password.")
 
 
-def failed(office: Office, name: str = "kaputt.pdf", why: tuple[str, str] = ENCRYPTED) -> UUID:  # noqa: F811
+def failed(office: IntakeTenant, name: str = "kaputt.pdf", why: tuple[str, str] = ENCRYPTED) -> UUID:  # noqa: F811
     upload_id = office.desk.upload(uuid4().bytes, name)
     invoice_id: UUID = office.desk.one("select id from intake.received_invoice where upload_id = :id", id=upload_id)
     error = ProcessingError("parse", *why)
@@ -46,7 +46,7 @@ def failed(office: Office, name: str = "kaputt.pdf", why: tuple[str, str] = ENCR
     return invoice_id
 
 
-def fill(office: Office) -> dict[str, UUID]:  # noqa: F811
+def fill(office: IntakeTenant) -> dict[str, UUID]:  # noqa: F811
     """Invoices in each state, as an accountant has them."""
     sellers = ("Stadtwerke Nordhausen-Süd Versorgungs- und Dienstleistungsgesellschaft mbH & Co. KG", "Bürobedarf Lang")
     parties = [replace(make_reading().seller or Party(), name=name) for name in sellers]
@@ -64,7 +64,7 @@ def fill(office: Office) -> dict[str, UUID]:  # noqa: F811
     }
 
 
-def long_ago(office: Office, *invoices: UUID) -> None:  # noqa: F811
+def long_ago(office: IntakeTenant, *invoices: UUID) -> None:  # noqa: F811
     """These have not moved for an hour."""
     office.desk.behind(
         """update intake.received_invoice set created_at = now() - interval '1 hour', last_processed_at = null
@@ -73,7 +73,7 @@ def long_ago(office: Office, *invoices: UUID) -> None:  # noqa: F811
     )
 
 
-def person(office: Office, role: Role = Role.ACCOUNTANT) -> httpx.Client:  # noqa: F811
+def person(office: IntakeTenant, role: Role = Role.ACCOUNTANT) -> httpx.Client:  # noqa: F811
     client = office.person(role)
     client.base_url = httpx.URL(f"{office.site.url}/desk/{office.tenant.slug}/")
     client.headers["Accept-Language"] = "en"
@@ -86,7 +86,7 @@ def shown(answer: httpx.Response, invoices: dict[str, UUID]) -> set[str]:
     return {name for name, invoice_id in invoices.items() if str(invoice_id) in answer.text}
 
 
-def test_invoices_are_found_by_state_and_by_what_they_say(office: Office) -> None:  # noqa: F811
+def test_invoices_are_found_by_state_and_by_what_they_say(office: IntakeTenant) -> None:  # noqa: F811
     invoices = fill(office)
     params: dict[str, Any]
     with person(office, Role.VIEWER) as client:
@@ -120,7 +120,7 @@ def test_invoices_are_found_by_state_and_by_what_they_say(office: Office) -> Non
         assert "Drop invoices here" not in client.get("received").text, "viewers upload nothing"
 
 
-def test_a_seller_that_was_left_out_is_shown_as_not_confirmed(office: Office) -> None:  # noqa: F811
+def test_a_seller_that_was_left_out_is_shown_as_not_confirmed(office: IntakeTenant) -> None:  # noqa: F811
     receipt = on_paper(
         "0381", {"seller": Party(name="Café <Pendel>"), "buyer": Party(), "due_date": None}, seller_name=0.5
     )
@@ -145,7 +145,7 @@ def test_a_seller_that_was_left_out_is_shown_as_not_confirmed(office: Office) ->
         assert "Asked for the supplier" in client.get(f"received/{invoice}").text
 
 
-def test_files_of_a_form_are_taken_refused_or_known(office: Office) -> None:  # noqa: F811
+def test_files_of_a_form_are_taken_refused_or_known(office: IntakeTenant) -> None:  # noqa: F811
     document = page_of("HW-77", "1000.00")
     with person(office) as client:
         files = [
@@ -179,7 +179,7 @@ def test_files_of_a_form_are_taken_refused_or_known(office: Office) -> None:  # 
 
 @needs_chromium
 def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
-    office: Office,  # noqa: F811
+    office: IntakeTenant,  # noqa: F811
     browser: Browser,
 ) -> None:
     session = office.tenant.sessions[Role.ACCOUNTANT]
@@ -223,7 +223,7 @@ def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
     assert office.desk.one("select count(*) from intake.upload") == 23
 
 
-def test_one_shows_what_was_read_why_it_waits_and_what_happened(office: Office) -> None:  # noqa: F811
+def test_one_shows_what_was_read_why_it_waits_and_what_happened(office: IntakeTenant) -> None:  # noqa: F811
     waiting = uploaded(office.desk, page_of("HW-77", "1000.00"), "Dachstuhl <b>März</b>.pdf")
     with person(office) as client:
         shown = client.get(f"received/{waiting}").text
@@ -249,7 +249,7 @@ def test_one_shows_what_was_read_why_it_waits_and_what_happened(office: Office) 
         assert "/reviews/" not in decided.replace(f"/reviews/{waiting}/pages/", "")
 
 
-def test_a_failed_one_is_read_again_once_and_one_that_waits_goes_first(office: Office) -> None:  # noqa: F811
+def test_a_failed_one_is_read_again_once_and_one_that_waits_goes_first(office: IntakeTenant) -> None:  # noqa: F811
     broken, fresh = failed(office), office.desk.invoice().id
     with person(office) as client:
         shown = client.get(f"received/{broken}")
@@ -279,7 +279,7 @@ def test_a_failed_one_is_read_again_once_and_one_that_waits_goes_first(office: O
         assert "Read again" not in client.get(f"received/{failed(office)}").text
 
 
-def test_notes_are_kept_and_what_is_too_long_is_shown_again(office: Office) -> None:  # noqa: F811
+def test_notes_are_kept_and_what_is_too_long_is_shown_again(office: IntakeTenant) -> None:  # noqa: F811
     invoice = office.desk.validated().id
     with person(office) as client:
         form = {"key": uuid4().hex, "note": "Rückfrage bei\n<script>alert(1)</script>"}
@@ -293,7 +293,7 @@ def test_notes_are_kept_and_what_is_too_long_is_shown_again(office: Office) -> N
         assert "x" * 2001 in refused.text
 
 
-def test_exports_are_asked_for_taken_away_and_asked_for_again(office: Office) -> None:  # noqa: F811
+def test_exports_are_asked_for_taken_away_and_asked_for_again(office: IntakeTenant) -> None:  # noqa: F811
     invoices = [office.desk.validated(make_reading(f"AB {number}")).id for number in range(3)]
     with person(office) as client:
         assert "3 invoices are validated and wait for an export." in client.get("received/exports").text
@@ -324,7 +324,7 @@ def test_exports_are_asked_for_taken_away_and_asked_for_again(office: Office) ->
         assert client.post("received/exports", data=form).status_code == 403
 
 
-def test_statistics_say_how_the_intake_goes_and_what_is_stuck(office: Office) -> None:  # noqa: F811
+def test_statistics_say_how_the_intake_goes_and_what_is_stuck(office: IntakeTenant) -> None:  # noqa: F811
     with person(office, Role.VIEWER) as client:
         assert "No invoice yet" in client.get("received/statistics").text
         invoices = fill(office)
@@ -338,7 +338,7 @@ def test_statistics_say_how_the_intake_goes_and_what_is_stuck(office: Office) ->
             assert words in german, words
 
 
-def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
+def test_an_original_is_only_ever_saved(office: IntakeTenant) -> None:  # noqa: F811
     svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>"
     invoice = uploaded(office.desk, svg, MARKUP)
     no_pages = uploaded(office.desk, CII.encode(), "rechnung.pdf")
@@ -359,7 +359,7 @@ def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
 
 
 @needs_chromium
-def test_files_are_sent_by_the_form_where_no_script_runs(office: Office, browser: Browser) -> None:  # noqa: F811
+def test_files_are_sent_by_the_form_where_no_script_runs(office: IntakeTenant, browser: Browser) -> None:  # noqa: F811
     session = office.tenant.sessions[Role.ACCOUNTANT]
     hybrid = with_attachments(pdf("Invoice"), ("factur-x.xml", CII.encode()))
     with visiting(browser, office.site.url, session, scripts=False) as visitor:
@@ -388,7 +388,7 @@ def test_files_are_sent_by_the_form_where_no_script_runs(office: Office, browser
 
 
 @needs_chromium
-def test_a_file_that_the_network_lost_is_sent_again(office: Office, browser: Browser) -> None:  # noqa: F811
+def test_a_file_that_the_network_lost_is_sent_again(office: IntakeTenant, browser: Browser) -> None:  # noqa: F811
     session = office.tenant.sessions[Role.ACCOUNTANT]
     with visiting(browser, office.site.url, session) as visitor:
         page = visitor.page
@@ -426,7 +426,7 @@ def test_a_file_that_the_network_lost_is_sent_again(office: Office, browser: Bro
     ("language", "scheme", "width"), list(zip(("en", "de", "de"), ("light", "dark", "light"), WIDTHS, strict=True))
 )
 def test_the_pages_can_be_used_by_everybody(
-    office: Office,  # noqa: F811
+    office: IntakeTenant,  # noqa: F811
     browser: Browser,
     language: str,
     scheme: str,

@@ -15,7 +15,7 @@ from invoice_pipelines.intake.review.undo import undo
 from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading, surely_read
 
 STANDARD = Standard(date(2026, 5, 1), past_years=10, country="DE")
 
@@ -28,7 +28,7 @@ def on_paper(
     return surely_read(reading, **confidences)
 
 
-def judged(desk: Desk, reading: Reading, standard: Standard = STANDARD) -> UUID:
+def judged(desk: IntakeDesk, reading: Reading, standard: Standard = STANDARD) -> UUID:
     """A received invoice with this reading, after its validation."""
     invoice = desk.parsed(reading)
     with desk.scope() as connection:
@@ -36,7 +36,7 @@ def judged(desk: Desk, reading: Reading, standard: Standard = STANDARD) -> UUID:
     return invoice.id
 
 
-def uploaded(desk: Desk, data: bytes, name: str = "invoice.pdf") -> UUID:
+def uploaded(desk: IntakeDesk, data: bytes, name: str = "invoice.pdf") -> UUID:
     """A received invoice that was read and validated from its upload."""
     upload_id = desk.upload(data, name)
     parse_uploads(desk.intake())
@@ -45,23 +45,23 @@ def uploaded(desk: Desk, data: bytes, name: str = "invoice.pdf") -> UUID:
     return found
 
 
-def look(desk: Desk, invoice_id: UUID) -> Review:
+def look(desk: IntakeDesk, invoice_id: UUID) -> Review:
     with desk.scope() as connection:
         return show_review(connection, invoice_id)
 
 
-def codes(desk: Desk, invoice_id: UUID) -> list[tuple[str, str | None]]:
+def codes(desk: IntakeDesk, invoice_id: UUID) -> list[tuple[str, str | None]]:
     """Why an invoice waits."""
     return [(reason.code, reason.field) for reason in look(desk, invoice_id).reasons]
 
 
-def accept(desk: Desk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada") -> Decided:
+def accept(desk: IntakeDesk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada") -> Decided:
     seen = seen or look(desk, invoice_id).seen
     with desk.scope() as connection:
         return decisions.accept(connection, invoice_id, seen, STANDARD, decided_by=by)
 
 
-def correct(desk: Desk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada", **values: Any) -> Decided:
+def correct(desk: IntakeDesk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada", **values: Any) -> Decided:
     """Corrections by field, with two underscores for the point of seller__name; a text is what is typed."""
     seen = seen or look(desk, invoice_id).seen
     corrections: dict[str, Correction] = {
@@ -71,13 +71,13 @@ def correct(desk: Desk, invoice_id: UUID, seen: Seen | None = None, by: str = "A
         return decisions.correct(connection, invoice_id, seen, corrections, STANDARD, decided_by=by)
 
 
-def reject(desk: Desk, invoice_id: UUID, reason: str, seen: Seen | None = None, by: str = "Ada") -> Decided:
+def reject(desk: IntakeDesk, invoice_id: UUID, reason: str, seen: Seen | None = None, by: str = "Ada") -> Decided:
     seen = seen or look(desk, invoice_id).seen
     with desk.scope() as connection:
         return decisions.reject(connection, invoice_id, seen, reason, decided_by=by)
 
 
-def take_back(desk: Desk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada") -> Decided:
+def take_back(desk: IntakeDesk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada") -> Decided:
     """The last decision is undone."""
     with desk.scope() as connection:
         seen = seen or review_state(connection, invoice_id)

@@ -28,7 +28,7 @@ from invoice_pipelines.intake.validation.withholding import withhold
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.exports.datev.books import (
     ANYTHING,
     Books,
@@ -43,7 +43,7 @@ from invoice_pipelines_tests.support.intake.exports.datev.validator import needs
 
 
 @pytest.fixture
-def books(desk: Desk) -> Books:
+def books(desk: IntakeDesk) -> Books:
     """The books of an organization with SKR 03 and one rule: everything is 4980."""
     made = Books(desk)
     made.set_up()
@@ -106,13 +106,13 @@ def test_both_formats_are_written_by_one_export(books: Books) -> None:
         assert exported_without_file(connection).kept
 
 
-def test_without_set_up_nothing_changes(desk: Desk) -> None:
+def test_without_set_up_nothing_changes(desk: IntakeDesk) -> None:
     desk.validated()
     assert [export.format for export in Books(desk).export()] == ["CSV"]
     assert Books(desk).refusals() == {}
 
 
-def test_what_datev_refuses_is_in_the_csv_once_and_is_booked_when_its_rule_exists(desk: Desk) -> None:
+def test_what_datev_refuses_is_in_the_csv_once_and_is_booked_when_its_rule_exists(desk: IntakeDesk) -> None:
     books = Books(desk)
     books.set_up()
     waits = desk.validated()
@@ -131,7 +131,7 @@ def test_what_datev_refuses_is_in_the_csv_once_and_is_booked_when_its_rule_exist
     assert len(list((desk.folder / "exports").rglob("*_invoices.csv"))) == 1
 
 
-def test_with_datev_alone_a_refused_invoice_stays_validated(desk: Desk) -> None:
+def test_with_datev_alone_a_refused_invoice_stays_validated(desk: IntakeDesk) -> None:
     change_organization(
         desk.engine,
         desk.slug,
@@ -539,7 +539,7 @@ def test_a_preview_says_what_would_go_and_changes_nothing(books: Books) -> None:
     assert len(books.export()) == 2
 
 
-def test_invoices_exported_before_the_set_up_are_booked_when_asked_for(desk: Desk) -> None:
+def test_invoices_exported_before_the_set_up_are_booked_when_asked_for(desk: IntakeDesk) -> None:
     books = Books(desk)
     old, new = desk.validated(invoice(issue_date=date(2025, 6, 1))), desk.validated(invoice())
     books.export()
@@ -554,7 +554,7 @@ def test_invoices_exported_before_the_set_up_are_booked_when_asked_for(desk: Des
     assert old.id not in books.refusals()
 
 
-def test_organizations_have_books_of_their_own(books: Books, other_desk: Desk) -> None:
+def test_organizations_have_books_of_their_own(books: Books, other_desk: IntakeDesk) -> None:
     other = Books(other_desk)
     other.set_up(consultant=1001, client=1)
     other.rules({"account": "4999"})

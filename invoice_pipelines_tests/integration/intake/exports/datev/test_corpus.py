@@ -17,7 +17,7 @@ from invoice_pipelines.intake.exports.datev.currencies import add_rates, check_r
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
 from invoice_pipelines_tests.conftest import CORPUS
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.exports.datev.books import Books
 from invoice_pipelines_tests.support.intake.exports.datev.validator import needs_expressions, read_batch, violations
 
@@ -43,7 +43,7 @@ def documents(index: str) -> list[Path]:
     return [CORPUS / json.loads(line)["file"] for line in (CORPUS / index).read_text(encoding="utf-8").splitlines()]
 
 
-def receive(desk: Desk, paths: list[Path], read: Callable[[bytes, str], Reading]) -> set[UUID]:
+def receive(desk: IntakeDesk, paths: list[Path], read: Callable[[bytes, str], Reading]) -> set[UUID]:
     """The documents as validated invoices; whether the rules of EN 16931 would let them pass is not asked here."""
     uploads = {desk.upload(path.read_bytes(), path.name): path for path in paths}
     of_upload = dict(map(tuple, desk.rows("select upload_id, id from intake.received_invoice")))
@@ -85,7 +85,7 @@ def booked_share(books: Books, ids: set[UUID]) -> float:
 
 
 @pytest.fixture
-def books(desk: Desk) -> Books:
+def books(desk: IntakeDesk) -> Books:
     """Books with rules and rates for what the corpus holds."""
     made = Books(desk)
     made.set_up(also_booked_types=("204", "877"))

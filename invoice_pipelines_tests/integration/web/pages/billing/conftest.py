@@ -33,7 +33,7 @@ CUSTOMERS = [
 
 
 @dataclass
-class Books:
+class SellingTenant:
     """An organization that has sold something."""
 
     site: Site
@@ -97,7 +97,7 @@ class Books:
 
 
 @pytest.fixture(scope="package")
-def books(site: Site) -> Books:
+def books(site: Site) -> SellingTenant:
     """Orders in all states, and invoices that are new, late, partly paid, paid, void and credited."""
     tenant = open_tenant(site.database)
     engine = site.database.engine
@@ -108,7 +108,7 @@ def books(site: Site) -> Books:
         iban="DE02120300000000202051",
         address=Address(street="Hafenweg 1", city="Bremen", post_code="28195"),
     )
-    made = Books(site, tenant)
+    made = SellingTenant(site, tenant)
     with organization_scope(engine, tenant.id) as connection:
         add_tax_rates(connection, [{"tax_category": "S", "rate": "19", "name": "19 %"}])
         add_items(
@@ -159,7 +159,7 @@ def key_of(page: str) -> str:
     return found[1]
 
 
-def invoice_of(books: Books, order: str) -> Any:
+def invoice_of(books: SellingTenant, order: str) -> Any:
     (row,) = books.run(
         "select i.* from billing.invoice i join billing.sales_order o on o.id = i.sales_order_id "
         "where o.order_number = :order",

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import text
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines_tests.integration.web.pages.billing.conftest import TODAY, Books, invoice_of, key_of
+from invoice_pipelines_tests.integration.web.pages.billing.conftest import TODAY, SellingTenant, invoice_of, key_of
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.waiting import wait_for_blocked
 
@@ -23,7 +23,9 @@ from invoice_pipelines_tests.support.waiting import wait_for_blocked
 @pytest.mark.parametrize(
     ("language", "scheme", "width"), [("de", "dark", WIDTHS[0]), ("en", "light", WIDTHS[1]), ("de", "light", WIDTHS[2])]
 )
-def test_everybody_can_use_the_pages(books: Books, browser: Browser, language: str, scheme: str, width: int) -> None:
+def test_everybody_can_use_the_pages(
+    books: SellingTenant, browser: Browser, language: str, scheme: str, width: int
+) -> None:
     late = invoice_of(books, "4702").id
     (order,) = (row.id for row in books.run("select id from billing.sales_order where order_number = '4735'"))
     (customer,) = (row.id for row in books.run("select id from billing.customer where customer_number = 'C-1002'"))
@@ -52,7 +54,7 @@ def test_everybody_can_use_the_pages(books: Books, browser: Browser, language: s
 
 
 @needs_chromium
-def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: Books, browser: Browser) -> None:
+def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: SellingTenant, browser: Browser) -> None:
     (invoice,) = books.issue(5301, 1, due_days=30)
     with visiting(browser, books.site.url, books.session, language="de") as visitor:
         page = visitor.page
@@ -76,7 +78,7 @@ def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: Books, b
 
 @pytest.mark.direct  # limits of a test's own are start-up options, which the pooler drops
 def test_a_form_that_is_sent_twice_at_the_same_instant_is_done_once_and_leads_both_to_what_came_of_it(
-    books: Books,
+    books: SellingTenant,
 ) -> None:
     (invoice,) = books.issue(5351, 1)
     address = f"{books.desk}/invoices/{invoice}"
@@ -97,7 +99,7 @@ def test_a_form_that_is_sent_twice_at_the_same_instant_is_done_once_and_leads_bo
     ]
 
 
-def test_an_invoice_is_voided_with_a_reason_and_its_order_can_be_invoiced_anew(books: Books) -> None:
+def test_an_invoice_is_voided_with_a_reason_and_its_order_can_be_invoiced_anew(books: SellingTenant) -> None:
     (invoice,) = books.issue(5401, 1)
     address = f"{books.desk}/invoices/{invoice}/void"
     with books.browse() as client:
@@ -114,7 +116,7 @@ def test_an_invoice_is_voided_with_a_reason_and_its_order_can_be_invoiced_anew(b
     assert books.run("select status from billing.sales_order where order_number = '5401'")[0].status == "reviewed"
 
 
-def test_some_of_an_invoice_is_credited(books: Books) -> None:
+def test_some_of_an_invoice_is_credited(books: SellingTenant) -> None:
     (invoice,) = books.issue(5501, 1)
     address = f"{books.desk}/invoices/{invoice}/credit"
     with books.browse() as client:
@@ -128,7 +130,7 @@ def test_some_of_an_invoice_is_credited(books: Books) -> None:
         assert "1,071.00" in client.get(f"{books.desk}/invoices/{invoice}").text
 
 
-def test_one_search_tells_whether_miller_has_paid(books: Books) -> None:
+def test_one_search_tells_whether_miller_has_paid(books: SellingTenant) -> None:
     number = books.run(
         "select n.invoice_number from billing.invoice_number n where n.invoice_id = :id",
         id=invoice_of(books, "4702").id,
@@ -150,7 +152,7 @@ def test_one_search_tells_whether_miller_has_paid(books: Books) -> None:
         assert "not a date" in client.get(f"{books.desk}/invoices", params={"since": "yesterday"}).text
 
 
-def test_documents_and_messages_of_all_that_match_are_one_job_each(books: Books) -> None:
+def test_documents_and_messages_of_all_that_match_are_one_job_each(books: SellingTenant) -> None:
     with books.browse() as client:
         for what, kind, fields, says in (
             ("documents", "invoice_documents", {"format": "zugferd", "combined": "true"}, ["less than a second"]),
@@ -181,7 +183,7 @@ def test_documents_and_messages_of_all_that_match_are_one_job_each(books: Books)
     assert "Only emails have one" in refused.text
 
 
-def test_the_pdf_is_seen_and_taken_away(books: Books) -> None:
+def test_the_pdf_is_seen_and_taken_away(books: SellingTenant) -> None:
     invoice = invoice_of(books, "4711").id
     with books.browse() as client:
         picture = client.get(f"{books.desk}/invoices/{invoice}/pages/1")
@@ -195,7 +197,7 @@ def test_the_pdf_is_seen_and_taken_away(books: Books) -> None:
         assert "The buyer has no reference" in unquote(impossible.headers["set-cookie"])
 
 
-def test_nothing_of_another_organization_is_there(books: Books) -> None:
+def test_nothing_of_another_organization_is_there(books: SellingTenant) -> None:
     elsewhere = f"/desk/{books.site.a.slug}"
     invoice = invoice_of(books, "4701")
     with books.site.browser(books.site.a.sessions[Role.ADMIN]) as client:
@@ -212,7 +214,7 @@ def test_nothing_of_another_organization_is_there(books: Books) -> None:
     assert "4701" not in shown
 
 
-def test_what_customers_owe_is_told_by_age_and_taken_away_as_csv(books: Books) -> None:
+def test_what_customers_owe_is_told_by_age_and_taken_away_as_csv(books: SellingTenant) -> None:
     with books.browse() as client:
         shown = client.get(f"{books.desk}/receivables").text
         address = re.search(r'href="([^"]+receivables\.csv[^"]*)"', shown)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from invoice_pipelines_tests.integration.web.pages.billing.conftest import Books, invoice_of, key_of
+from invoice_pipelines_tests.integration.web.pages.billing.conftest import SellingTenant, invoice_of, key_of
 from invoice_pipelines_tests.support.desk.visitors import needs_chromium, visiting
 
 
 @needs_chromium
-def test_all_orders_that_match_are_invoiced_and_a_double_click_makes_one_job(books: Books, browser: Browser) -> None:
+def test_all_orders_that_match_are_invoiced_and_a_double_click_makes_one_job(
+    books: SellingTenant, browser: Browser
+) -> None:
     books.orders(5001, 3, purchase_order_reference="Messe Herbst")
     before = len(books.jobs("invoice_orders"))
     with visiting(browser, books.site.url, books.session) as visitor:
@@ -38,7 +40,7 @@ def test_all_orders_that_match_are_invoiced_and_a_double_click_makes_one_job(boo
     assert books.jobs("invoice_orders")[before:] == [3]
 
 
-def test_a_form_that_is_sent_twice_makes_one_job_and_one_with_other_orders_is_asked_again(books: Books) -> None:
+def test_a_form_that_is_sent_twice_makes_one_job_and_one_with_other_orders_is_asked_again(books: SellingTenant) -> None:
     books.orders(5101, 2, purchase_order_reference="Zweimal")
     before = len(books.jobs("invoice_orders"))
     address = f"{books.desk}/orders/invoicing"
@@ -59,7 +61,7 @@ def test_a_form_that_is_sent_twice_makes_one_job_and_one_with_other_orders_is_as
     assert books.jobs("invoice_orders")[before:] == [3]
 
 
-def test_what_would_be_refused_is_said_before(books: Books) -> None:
+def test_what_would_be_refused_is_said_before(books: SellingTenant) -> None:
     (draft,) = (row.id for row in books.run("select id from billing.sales_order where order_number = '4730'"))
     invoiced = invoice_of(books, "4701").sales_order_id
     books.orders(5201, 1, lines=[{"description": "Fracht", "quantity": 1, "unit_price": "-5", "tax_category": "S"}])
@@ -83,7 +85,7 @@ CSV = """order_number;customer_number;order_date;sku;quantity
 """
 
 
-def test_a_file_is_looked_at_before_it_is_imported(books: Books) -> None:
+def test_a_file_is_looked_at_before_it_is_imported(books: SellingTenant) -> None:
     before = len(books.jobs("import_csv"))
     with books.browse() as client:
         files = {"file": ("orders.csv", CSV.encode(), "text/csv")}
@@ -118,7 +120,7 @@ def test_a_file_is_looked_at_before_it_is_imported(books: Books) -> None:
 
 
 @needs_chromium
-def test_a_file_is_imported_without_scripts(books: Books, browser: Browser, tmp_path: Path) -> None:
+def test_a_file_is_imported_without_scripts(books: SellingTenant, browser: Browser, tmp_path: Path) -> None:
     before = len(books.jobs("import_csv"))
     file = tmp_path / "customers.csv"
     rows = "".join(f"D-{n};Kunde {n} GmbH{' und Partner' * 40};DE\n" for n in range(3000))

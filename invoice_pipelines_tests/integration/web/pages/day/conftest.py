@@ -29,7 +29,7 @@ from invoice_pipelines.web.pages.languages import LANGUAGES, Language
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.intake.conftest import Desk as Intake
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.web.pages.day import papers
 from invoice_pipelines_tests.support.desk.visitors import Visitor, visiting
 from invoice_pipelines_tests.support.intake.exports.datev.books import Books
@@ -54,7 +54,7 @@ class Day:
 
     site: Site
     tenant: Tenant
-    intake: Intake
+    intake: IntakeDesk
     mail: MailServer
     there: Accountant
     """in QuickBooks"""
@@ -243,7 +243,7 @@ def whole_day(
     name = "Nordlicht Werkstätten GmbH"
     tenant = open_tenant(town.database, name=name, time_zone="Europe/Berlin")
     realm = f"9191{list(LANGUAGES).index(code)}"
-    intake = Intake(town.database, tenant.id, tenant.slug, town.settings.home)
+    intake = IntakeDesk(town.database, tenant.id, tenant.slug, town.settings.home)
     with visiting(browser, town.url, tenant.sessions[Role.ACCOUNTANT], language=code, is_new=True) as me:
         me.page.set_default_timeout(20_000)
         day = Day(town, tenant, intake, mail, sandbox.accountant(realm), Language(code), me)

@@ -7,20 +7,20 @@ from uuid import UUID
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.documents.text_layer.page.words import Box
 from invoice_pipelines.organizations import OrganizationSettings, ReviewThresholds, change_organization
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.support.desk.visitors import Visitor
 from invoice_pipelines_tests.support.intake.review.lane import judged, look, on_paper, uploaded
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 
-def waiting(office: Office, number: str = "HW-77", net: str = "1000.00", **options: str) -> str:
+def waiting(office: IntakeTenant, number: str = "HW-77", net: str = "1000.00", **options: str) -> str:
     """An invoice that waits, as its number is not understood."""
     return str(uploaded(office.desk, page_of(number, net, **options), f"{number}.pdf"))
 
 
-def e_invoice(office: Office, number: str, iban: str) -> str:
+def e_invoice(office: IntakeTenant, number: str, iban: str) -> str:
     """An e-invoice of a known seller; it waits where its account is another than before."""
     account = (
         "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode><cac:PayeeFinancialAccount>"
@@ -30,7 +30,7 @@ def e_invoice(office: Office, number: str, iban: str) -> str:
     return str(uploaded(office.desk, invoice.encode(), f"{number}.xml"))
 
 
-def fill(office: Office) -> list[str]:
+def fill(office: IntakeTenant) -> list[str]:
     """A queue as it is on a busy day; the first two have pages to look at."""
     names = ("Gebäudereinigung Schmidt-Großkopf & Söhne GmbH & Co. KG", "Café am Dom", "Müller")
     found = [
@@ -45,7 +45,7 @@ def fill(office: Office) -> list[str]:
     return found
 
 
-def doubting(office: Office, **thresholds: float) -> None:
+def doubting(office: IntakeTenant, **thresholds: float) -> None:
     """From now on the organization asks for more of these fields."""
     settings = OrganizationSettings(review_thresholds=ReviewThresholds(**thresholds))
     change_organization(office.desk.engine, office.desk.slug, settings=settings)
@@ -66,7 +66,7 @@ ON_SCREEN = """([page, left, top, right, bottom]) => {
 """Where a box of a page is on the screen, which is scrolled there."""
 
 
-def box_of(desk: Desk, invoice: str | UUID, text: str) -> Box:
+def box_of(desk: IntakeDesk, invoice: str | UUID, text: str) -> Box:
     """Where a word is printed, in points."""
     (box,) = [word.box for word in look(desk, UUID(str(invoice))).pages[0].words if word.text == text]
     return box

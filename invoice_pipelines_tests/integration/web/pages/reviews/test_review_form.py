@@ -13,14 +13,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.integration.web.pages.reviews.rows import e_invoice, fill, waiting
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 
 
 @contextmanager
-def at_desk(office: Office, role: Role = Role.ACCOUNTANT, language: str = "en") -> Iterator[httpx.Client]:
+def at_desk(office: IntakeTenant, role: Role = Role.ACCOUNTANT, language: str = "en") -> Iterator[httpx.Client]:
     """A person on the pages of the organization, in a browser without scripts."""
     client = office.site.browser(office.tenant.sessions[role])
     client.base_url = httpx.URL(f"{office.site.url}/desk/{office.tenant.slug}/")
@@ -61,7 +61,7 @@ def decide(client: httpx.Client, invoice: str, what: str = "accept", **values: s
     ("width", "language", "scheme"), list(zip(WIDTHS, ("en", "de", "de"), ("light", "dark", "light"), strict=True))
 )
 def test_the_desk_can_be_used_by_everybody(
-    office: Office, browser: Browser, width: int, language: str, scheme: str
+    office: IntakeTenant, browser: Browser, width: int, language: str, scheme: str
 ) -> None:
     invoices = fill(office)
     session = office.tenant.sessions[Role.ACCOUNTANT]
@@ -73,7 +73,7 @@ def test_the_desk_can_be_used_by_everybody(
             assert visitor.overflow() == 0, address
 
 
-def test_the_queue_says_what_waits_and_why(office: Office) -> None:
+def test_the_queue_says_what_waits_and_why(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as client:
         page = client.get("reviews").text
@@ -89,7 +89,7 @@ def test_the_queue_says_what_waits_and_why(office: Office) -> None:
             assert text in page, text
 
 
-def test_a_review_is_decided_without_a_script_and_the_next_one_comes(office: Office) -> None:
+def test_a_review_is_decided_without_a_script_and_the_next_one_comes(office: IntakeTenant) -> None:
     first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
     with at_desk(office) as client:
         began = client.post("reviews/next")
@@ -112,7 +112,7 @@ def test_a_review_is_decided_without_a_script_and_the_next_one_comes(office: Off
         assert "Corrected by you" in client.get(f"reviews/{second}").text
 
 
-def test_what_is_left_as_it_is_counts_as_right(office: Office) -> None:
+def test_what_is_left_as_it_is_counts_as_right(office: IntakeTenant) -> None:
     invoice = str(judged(office.desk, on_paper(gross_amount=0.8, number=0.5)))
     with at_desk(office) as client:
         page = client.get(f"reviews/{invoice}").text
@@ -137,7 +137,7 @@ def test_what_is_left_as_it_is_counts_as_right(office: Office) -> None:
         ),
     ],
 )
-def test_values_are_typed_as_people_write_them(office: Office, language: str, values: dict[str, str]) -> None:
+def test_values_are_typed_as_people_write_them(office: IntakeTenant, language: str, values: dict[str, str]) -> None:
     invoice = waiting(office)
     with at_desk(office, language=language) as client:
         done = decide(
@@ -148,7 +148,7 @@ def test_values_are_typed_as_people_write_them(office: Office, language: str, va
     assert (str(row.gross_amount), str(row.issue_date)) == ("2380.00", "2026-03-05")
 
 
-def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(office: Office) -> None:
+def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office, language="de") as client:
         told = decide(client, invoice, number="HW-77", gross_amount="viel", issue_date="31.2.2026")
@@ -170,7 +170,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(office: Off
     assert office.desk.status(invoice) == "PARSED"
 
 
-def test_a_candidate_is_chosen_and_only_changes_are_saved(office: Office) -> None:
+def test_a_candidate_is_chosen_and_only_changes_are_saved(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as client:
         page = client.get(f"reviews/{invoice}").text
@@ -184,7 +184,7 @@ def test_a_candidate_is_chosen_and_only_changes_are_saved(office: Office) -> Non
     assert office.desk.one("select invoice_number from intake.received_invoice where id = :id", id=invoice) == "HW-77"
 
 
-def test_of_two_people_the_second_is_told_and_keeps_what_was_typed(office: Office) -> None:
+def test_of_two_people_the_second_is_told_and_keeps_what_was_typed(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
         stale = form_of(bert.get(f"reviews/{invoice}").text)
@@ -196,7 +196,7 @@ def test_of_two_people_the_second_is_told_and_keeps_what_was_typed(office: Offic
     assert office.desk.one("select count(*) from intake.review_decision") == 1
 
 
-def test_who_is_at_an_invoice_is_seen_and_not_overruled(office: Office) -> None:
+def test_who_is_at_an_invoice_is_seen_and_not_overruled(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
         anna.post(f"reviews/{invoice}/claim")
@@ -210,7 +210,7 @@ def test_who_is_at_an_invoice_is_seen_and_not_overruled(office: Office) -> None:
         assert bert.post("reviews/next").headers["location"].endswith(invoice)
 
 
-def test_an_admin_takes_an_invoice_over_and_whoever_had_it_is_told(office: Office) -> None:
+def test_an_admin_takes_an_invoice_over_and_whoever_had_it_is_told(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
         anna.post(f"reviews/{invoice}/claim")
@@ -229,7 +229,7 @@ def test_an_admin_takes_an_invoice_over_and_whoever_had_it_is_told(office: Offic
         assert decide(bert, invoice, number="HW-77").status_code == 303
 
 
-def test_a_decision_is_undone_with_what_it_taught(office: Office) -> None:
+def test_a_decision_is_undone_with_what_it_taught(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as client:
         before = form_of(client.get(f"reviews/{invoice}").text)
@@ -246,7 +246,7 @@ def test_a_decision_is_undone_with_what_it_taught(office: Office) -> None:
     assert office.desk.one("select count(*) from intake.supplier_layout") == 0
 
 
-def test_an_invoice_is_rejected_put_off_and_noted_on(office: Office) -> None:
+def test_an_invoice_is_rejected_put_off_and_noted_on(office: IntakeTenant) -> None:
     first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
     with at_desk(office) as client:
         key = {"key": "a-key", "note": "Called <b>them</b>."}
@@ -267,7 +267,7 @@ def test_an_invoice_is_rejected_put_off_and_noted_on(office: Office) -> None:
     assert office.desk.status(second) == "FAILED"
 
 
-def test_an_e_invoice_is_accepted_or_rejected_as_it_is(office: Office) -> None:
+def test_an_e_invoice_is_accepted_or_rejected_as_it_is(office: IntakeTenant) -> None:
     e_invoice(office, "N-1", "DE02120300000000202051")
     invoice = e_invoice(office, "N-2", "DE89370400440532013000")
     with at_desk(office) as client:
@@ -279,7 +279,7 @@ def test_an_e_invoice_is_accepted_or_rejected_as_it_is(office: Office) -> None:
     assert office.desk.status(invoice) == "VALIDATED"
 
 
-def test_a_viewer_looks_and_decides_nothing(office: Office) -> None:
+def test_a_viewer_looks_and_decides_nothing(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office, Role.VIEWER) as client:
         assert "Start" not in client.get("reviews").text
@@ -289,7 +289,7 @@ def test_a_viewer_looks_and_decides_nothing(office: Office) -> None:
         assert client.post(f"reviews/{invoice}/decide", data=form_of(page)).status_code == 403
 
 
-def test_an_invoice_is_handed_over_to_who_decides_here_and_to_nobody_else(office: Office) -> None:
+def test_an_invoice_is_handed_over_to_who_decides_here_and_to_nobody_else(office: IntakeTenant) -> None:
     invoice = waiting(office)
     with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
         with at_desk(office, Role.VIEWER) as viewer:

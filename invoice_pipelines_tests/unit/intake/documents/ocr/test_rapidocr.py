@@ -29,7 +29,7 @@ from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.sizes import only_at_full_size, size
 from invoice_pipelines_tests.unit.intake.documents.ocr.degrade import as_bad_scan
-from invoice_pipelines_tests.unit.intake.documents.ocr.scoring import Score, score, words_in_points
+from invoice_pipelines_tests.unit.intake.documents.ocr.scoring import CharacterScore, score, words_in_points
 
 EXPECTED = CORPUS / "text_layer_expected.jsonl"
 TURNS = {1: Image.Transpose.ROTATE_270, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_90}
@@ -178,7 +178,7 @@ def test_an_engine_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(not EXPECTED.exists(), reason="the shared corpus of real documents is not there")
 @pytest.mark.parametrize("bad", [pytest.param(False, marks=only_at_full_size), True], ids=["clean", "bad scan"])
 def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: RapidOcrEngine, bad: bool) -> None:
-    total = Score()
+    total = CharacterScore()
     sellers: set[str] = set()
     for row in map(json.loads, EXPECTED.read_text(encoding="utf-8").splitlines()):
         if row["seller"] in sellers or len(sellers) == size(3, 1000):

@@ -13,7 +13,7 @@ SURE = 0.95
 
 
 @dataclass
-class Score:
+class FieldScore:
     """Of one field: how many documents have it, how many were read right, were given as sure, and right of these."""
 
     documents: int = 0
@@ -41,7 +41,7 @@ class Score:
         return self.sure_and_right / self.sure if self.sure else 1.0
 
 
-Scores = dict[tuple[str, str], Score]
+Scores = dict[tuple[str, str], FieldScore]
 """By what kind of document and field."""
 
 
@@ -61,7 +61,7 @@ def confidence_of(reading: Reading, field: str) -> float:
 
 def score(read: Iterable[tuple[str, Reading | None, dict[str, Any]]]) -> Scores:
     """The scores of readings, each with its kind and what is true; None for what was not read at all."""
-    scores: Scores = defaultdict(Score)
+    scores: Scores = defaultdict(FieldScore)
     for sort, reading, truth in read:
         for field, expected in truth.items():
             is_right = reading is not None and value_of(reading, field) == expected

@@ -25,7 +25,7 @@ from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices im
     invoice,
     receipt,
 )
-from invoice_pipelines_tests.unit.intake.documents.text_layer.scoring import Score, Scores, score, table
+from invoice_pipelines_tests.unit.intake.documents.text_layer.scoring import FieldScore, Scores, score, table
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import RARE, WORDINGS
 
 TOTALS = ("net_amount", "tax_amount", "gross_amount")
@@ -75,7 +75,7 @@ def check(by_source: Scores) -> None:
         if by_source[source, field].accuracy < floor
     }
     assert below == {}
-    everything = Score()
+    everything = FieldScore()
     for found in by_source.values():
         everything.sure += found.sure
         everything.sure_and_right += found.sure_and_right

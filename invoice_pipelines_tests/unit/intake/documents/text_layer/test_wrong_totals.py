@@ -77,7 +77,7 @@ amounts = st.decimals(min_value="5.00", max_value="9999.99", places=2)
 
 
 @dataclass(frozen=True)
-class Invoice:
+class PrintedInvoice:
     """What is printed: articles, and the block of totals row by row. `net_row` is the index of the row that is called
     net amount or subtotal, the last row is the total."""
 
@@ -98,7 +98,7 @@ class Invoice:
     def gross(self) -> Decimal:
         return self.block[-1][1]
 
-    def with_row(self, index: int, value: Decimal) -> Invoice:
+    def with_row(self, index: int, value: Decimal) -> PrintedInvoice:
         rows = list(self.block)
         rows[index] = (rows[index][0], value)
         return replace(self, block=tuple(rows))
@@ -145,7 +145,7 @@ def tax_of(base: Decimal, rate: Decimal) -> Decimal:
 
 
 @st.composite
-def invoices(pick: st.DrawFn) -> Invoice:
+def invoices(pick: st.DrawFn) -> PrintedInvoice:
     """An invoice whose totals tie."""
     wording = pick(st.sampled_from([ENGLISH, GERMAN]))
     rates = pick(st.lists(st.sampled_from(["5", "7", "13.5", "19", "20", "23"]), min_size=1, max_size=3, unique=True))
@@ -190,7 +190,7 @@ def invoices(pick: st.DrawFn) -> Invoice:
     head = (*pick(st.permutations(named)), *pick(st.lists(st.sampled_from(DECOYS), max_size=2)), *wording.head)
     terms = pick(st.sampled_from(wording.terms))
     two_pages = pick(st.booleans())
-    return Invoice(
+    return PrintedInvoice(
         wording, number, issued, head, tuple(articles), tuple(block), net_row, net, tax, carried, terms, two_pages
     )
 
@@ -208,7 +208,7 @@ def is_refused(reading: Reading) -> bool:
 
 @settings(max_examples=example_count(250))
 @given(invoices())
-def test_an_invoice_whose_total_ties_is_read_right_in_any_style_and_let_pass(invoice: Invoice) -> None:
+def test_an_invoice_whose_total_ties_is_read_right_in_any_style_and_let_pass(invoice: PrintedInvoice) -> None:
     reading = find_fields(invoice.pages())
     found = (reading.number, reading.issue_date, reading.net_amount, reading.tax_amount, reading.gross_amount)
     assert found == (invoice.number, invoice.issued, invoice.net, invoice.tax, invoice.gross)
@@ -217,7 +217,7 @@ def test_an_invoice_whose_total_ties_is_read_right_in_any_style_and_let_pass(inv
 
 @settings(max_examples=example_count(400))
 @given(invoices(), st.data())
-def test_a_total_that_does_not_tie_is_never_let_pass(invoice: Invoice, data: st.DataObject) -> None:
+def test_a_total_that_does_not_tie_is_never_let_pass(invoice: PrintedInvoice, data: st.DataObject) -> None:
     wrong = data.draw(
         st.one_of(
             st.sampled_from([invoice.gross - value for _, value in invoice.block[:-1]]),  # something left out
@@ -243,7 +243,7 @@ def test_a_total_that_does_not_tie_is_never_let_pass(invoice: Invoice, data: st.
 @settings(max_examples=example_count(300))
 @given(invoices(), st.data())
 def test_a_net_amount_tax_charge_or_discount_that_does_not_tie_is_never_let_pass(
-    invoice: Invoice, data: st.DataObject
+    invoice: PrintedInvoice, data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(invoice.block) - 2), label="row")
     by = data.draw(st.sampled_from([CENT, Decimal("0.90"), Decimal(-9), Decimal(90)]) | amounts, label="by")

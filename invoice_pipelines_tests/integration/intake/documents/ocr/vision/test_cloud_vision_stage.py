@@ -26,7 +26,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.workshop.sandbox.vision import VisionSandbox
 from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.support.intake.reading import read_all
 from invoice_pipelines_tests.support.waiting import wait_for
 
@@ -92,11 +92,13 @@ def spec_for(sandbox: VisionSandbox) -> VisionSpec:
     return VisionSpec("cloud_vision", ("de", "en"), endpoint=sandbox.endpoint, requests_per_minute=100_000)
 
 
-def status(desk: Desk) -> str:
+def status(desk: IntakeDesk) -> str:
     return str(desk.one("select status from intake.received_invoice"))
 
 
-def test_a_scan_becomes_an_invoice_and_its_price_is_kept(desk: Desk, vision: Callable[..., VisionSandbox]) -> None:
+def test_a_scan_becomes_an_invoice_and_its_price_is_kept(
+    desk: IntakeDesk, vision: Callable[..., VisionSandbox]
+) -> None:
     sandbox = vision(text_layer)
     with pypdfium2.PdfDocument(PAPER.read_bytes()) as document:
         picture = document[0].render(scale=150 / 72, grayscale=True).to_pil()
@@ -114,7 +116,9 @@ def test_a_scan_becomes_an_invoice_and_its_price_is_kept(desk: Desk, vision: Cal
     assert Counter(sandbox.billed.values()) == {1: 1}
 
 
-def test_a_service_that_refuses_half_way_costs_no_page_twice(desk: Desk, vision: Callable[..., VisionSandbox]) -> None:
+def test_a_service_that_refuses_half_way_costs_no_page_twice(
+    desk: IntakeDesk, vision: Callable[..., VisionSandbox]
+) -> None:
     sandbox = vision(one_word)
     desk.upload(scan(sheets(20)), "scan.pdf")
     intake = desk.intake(ocr=spec_for(sandbox), max_attempts=1)
@@ -135,7 +139,9 @@ def test_a_service_that_refuses_half_way_costs_no_page_twice(desk: Desk, vision:
     assert desk.one("select sum(cost_usd) from intake.ocr_page") == Decimal("0.0300")
 
 
-def test_while_the_service_refuses_scans_wait_and_none_fails(desk: Desk, vision: Callable[..., VisionSandbox]) -> None:
+def test_while_the_service_refuses_scans_wait_and_none_fails(
+    desk: IntakeDesk, vision: Callable[..., VisionSandbox]
+) -> None:
     sandbox = vision(one_word)
     sandbox.fail(Fault.PERMISSION_DENIED, 100)
     desk.upload(scan(sheets(2)), "scan.pdf")
@@ -149,7 +155,7 @@ def test_while_the_service_refuses_scans_wait_and_none_fails(desk: Desk, vision:
 
 
 def test_a_page_that_the_service_refuses_fails_its_document_by_number(
-    desk: Desk, vision: Callable[..., VisionSandbox]
+    desk: IntakeDesk, vision: Callable[..., VisionSandbox]
 ) -> None:
     sandbox = vision(one_word)
     sandbox.fail(Fault.HALF_BAD, 100)
@@ -178,7 +184,7 @@ recognize_pages(intake)
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_between_two_requests_loses_no_page_that_was_paid(
-    desk: Desk, vision: Callable[..., VisionSandbox], tmp_path: Path
+    desk: IntakeDesk, vision: Callable[..., VisionSandbox], tmp_path: Path
 ) -> None:
     sandbox = vision(one_word)
     sandbox.slow_seconds = 30
