@@ -102,6 +102,7 @@ def _work(session: pytest.Session, items: Iterator[pytest.Item], tells: Connecti
     """A worker, from beginning to end."""
     config, teller = session.config, _Teller(session.config, tells)
     terminal = config.pluginmanager.unregister(name="terminalreporter")
+    assert terminal is not None
     config.pluginmanager.register(SimpleNamespace(_tw=terminal._tw), "terminalreporter")  # plugins ask for its writer
     config.pluginmanager.register(teller)
     capture = config.pluginmanager.getplugin("capturemanager")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -78,7 +79,12 @@ def test_an_error_of_a_request_names_it_and_its_organization(caplog: pytest.LogC
         raise RuntimeError("broken")
 
     formatter, lines = JsonLines(), []
-    caplog.handler.format = lambda record: lines.append(formatter.format(record)) or ""  # type: ignore[method-assign]
+
+    def format_and_keep(record: logging.LogRecord) -> str:
+        lines.append(formatter.format(record))
+        return ""
+
+    caplog.handler.format = format_and_keep  # type: ignore[method-assign]
     answered: list[Any] = []
     scope = {"type": "http", "method": "GET", "path": "/x", "query_string": b"", "headers": []}
     asyncio.run(Outermost(app, Measures())(scope, nothing, keep(answered)))

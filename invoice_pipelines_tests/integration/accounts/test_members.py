@@ -31,6 +31,7 @@ def test_a_person_who_is_invited_chooses_a_password_and_belongs_there(house):
     assert (member.id, member.role, member.status, member.expires_at) == (made, Role.ACCOUNTANT, "active", None)
     secret = sign_in(house.web, "nora@acme.example", PASSWORD, address="192.0.2.1").secret
     with entered(house.web, secret, "acme") as (_, entry):
+        assert entry is not None
         assert entry.role is Role.ACCOUNTANT
     with pytest.raises(AccountError, match="is a member already"), house.as_("admin") as connection:
         invite_member(connection, "nora@acme.example", "Nora", Role.VIEWER)
@@ -50,6 +51,7 @@ def test_nothing_says_whether_an_address_has_an_account_elsewhere(house):
             told = get_member(connection, made)
         with pytest.raises(SignInFirst):  # without a password a link says the same, too
             accept_invitation(house.web, link, None, address="192.0.2.1", session=house.secrets["admin"])
+        assert told.expires_at is not None
         seen.append((len(link), told.name, told.role, told.status, told.expires_at - told.since))
         with house.as_("admin") as connection:
             change_member(connection, made, None)

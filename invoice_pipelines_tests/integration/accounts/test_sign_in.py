@@ -55,6 +55,7 @@ def anna(house):
 
 def test_a_credential_enters_its_organizations_and_tells_nothing_of_others(house):
     with entered(house.web, house.secrets["accountant"], "acme") as (_, entry):
+        assert entry is not None
         assert (entry.organization_id, entry.actor, entry.role) == (house.acme, "accountant@acme.example", "accountant")
         assert entry.may(Role.ACCOUNTANT, "billing")
         assert not entry.may(Role.ADMIN, "organization")
@@ -67,6 +68,7 @@ def test_a_credential_enters_its_organizations_and_tells_nothing_of_others(house
 
 def test_a_token_enters_its_organization_with_its_scopes(house):
     with entered(house.web, house.secrets["shop"], "acme") as (_, entry):
+        assert entry is not None
         assert (entry.role, entry.scopes, entry.actor) == (None, {"read", "billing:write"}, "token shop")
         assert entry.may(Role.ACCOUNTANT, "billing")
         assert not entry.may(Role.ACCOUNTANT, "delivery")

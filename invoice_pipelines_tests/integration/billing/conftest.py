@@ -92,8 +92,8 @@ class BillingDesk(OrganizationView):
                     "order_date": "2026-01-02",
                     "delivery_date": "2026-01-03",
                     "discount_percent": 0,
+                    **order,
                 }
-                | order
                 for order in orders
             ]
             connection.execute(

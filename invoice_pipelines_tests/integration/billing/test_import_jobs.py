@@ -50,10 +50,10 @@ def test_each_row_is_an_item_and_a_wrong_one_stops_no_other(own_shop):
         author = connection.execute(text("select created_by from billing.customer where customer_number = 'C2'"))
         assert author.scalar_one() == "anna"
     assert (job.status, job.parameters) == ("completed_with_errors", {"kind": "customers", "file": "file.csv"})
-    assert done.result["outcome"] == "created"
-    assert done.result["key"] == "C2"
-    assert "line 4, country_code" in wrong[0].message
-    assert "C2 is given a second time" in wrong[1].message
+    assert (done.result or {})["outcome"] == "created"
+    assert (done.result or {})["key"] == "C2"
+    assert "line 4, country_code" in str(wrong[0].message)
+    assert "C2 is given a second time" in str(wrong[1].message)
 
 
 def test_what_failed_is_tried_again_once_its_cause_is_gone(own_shop):
@@ -66,7 +66,7 @@ def test_what_failed_is_tried_again_once_its_cause_is_gone(own_shop):
     ]
     with own_shop.scope() as connection:
         wrong = job_items(connection, answer.job_id, status=ItemStatus.FAILED).items
-    assert "line 6, lines[2].sku" in wrong[1].message
+    assert "line 6, lines[2].sku" in str(wrong[1].message)
     fixed = ask(own_shop, "customers", "customer_number,name,country_code\nC9,Neun,DE\n")
     import_asked_rows(own_shop.context())
     with own_shop.scope() as connection:

@@ -6,6 +6,7 @@ import threading
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -99,7 +100,7 @@ def test_what_does_not_change_is_not_written(own_shop):
 
 
 def test_a_thousand_rows_are_a_few_statements(own_shop):
-    given = [{"sku": f"I{n}", "name": "x", "unit_price": n} for n in range(1000)]
+    given: list[dict[str, Any]] = [{"sku": f"I{n}", "name": "x", "unit_price": n} for n in range(1000)]
     for wanted in ("created", "changed", "unchanged"):
         with own_shop.scope() as connection:
             statements: list[str] = []

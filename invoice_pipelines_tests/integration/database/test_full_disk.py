@@ -53,7 +53,7 @@ def test_a_full_disk_is_named_by_statements_and_by_a_server_that_cannot_start(sm
         with pytest.raises(DBAPIError) as refused, engine.begin() as connection:
             connection.execute(text("create temporary table t as select repeat('x', 900) from generate_series(1, 3e5)"))
         assert code_of(refused.value) == "DISK_FULL"
-        assert "has no disk space left" in explain(refused.value)
+        assert "has no disk space left" in str(explain(refused.value))
         with engine.connect() as connection:
             assert connection.execute(text("select count(*) from kept")).scalar_one() == 100
 

@@ -249,16 +249,21 @@ def test_a_command_waits_for_a_migration_under_way_and_then_works(database):
     impatient.dispose()
     with psycopg.connect(libpq_url(database.owner_url)) as migrating:
         migrating.execute(lock)
-        ended: list[None] = []
-        waiting = threading.Thread(target=lambda: ended.append(require_current(database.engine)))
+        ended = threading.Event()
+
+        def look() -> None:
+            require_current(database.engine)
+            ended.set()
+
+        waiting = threading.Thread(target=look)
         waiting.start()
         with database.superuser.connect() as connection:
             wait_for_blocked(connection)
-        assert not ended
+        assert not ended.is_set()
         migrating.execute("update database.applied_functions set sha256 = %s", [schema.functions_sha256()])
         migrating.commit()
     waiting.join(timeout=10)
-    assert ended == [None]
+    assert ended.is_set()
 
 
 def test_the_first_command_makes_a_fresh_embedded_database_also_two_at_once(tmp_path):

@@ -82,7 +82,9 @@ def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(work_d
         assert time.monotonic() - begun < 3
         assert sqlstate(refused.value) == "55P03"
         assert [holder.pid for holder in holders_of(refused.value)] == [session.info.backend_pid]
-        assert f"held by process {session.info.backend_pid} ('psql of anna', user postgres)." in explain(refused.value)
+        assert f"held by process {session.info.backend_pid} ('psql of anna', user postgres)." in str(
+            explain(refused.value)
+        )
         assert work(other).succeeded == 3
 
         rows = held.rows(
@@ -165,7 +167,7 @@ def test_a_transaction_of_ours_that_stands_still_is_ended(impatient):
         time.sleep(0.6)  # PostgreSQL has no other clock
         with pytest.raises(DBAPIError) as ended:
             connection.execute(text("select 1"))
-    assert "stood idle for too long" in explain(ended.value)
+    assert "stood idle for too long" in str(explain(ended.value))
 
 
 def test_a_long_statement_is_not_cut_off(impatient):
@@ -176,7 +178,7 @@ def test_a_long_statement_is_not_cut_off(impatient):
 def test_a_login_through_a_pooler_that_drops_start_up_options_has_the_limits_of_its_role(server, template):
     with psycopg.connect(libpq_url(server.url(template, "invoice_pipelines_app"))) as session:
         names = ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout")
-        assert [session.execute(f"show {name}").fetchone()[0] for name in names] == ["30s", "30min", "0"]
+        assert [session.execute(f"show {name}").fetchall()[0][0] for name in names] == ["30s", "30min", "0"]
 
 
 def test_a_connection_is_waited_for_shortly_and_taken_when_one_comes_free(database, server):
@@ -189,7 +191,7 @@ def test_a_connection_is_waited_for_shortly_and_taken_when_one_comes_free(databa
     with pytest.raises(OperationalError) as refused, create_app_engine(database.app_url, limits=IMPATIENT).connect():
         pass
     assert 1 <= time.monotonic() - begun < 3
-    assert "All connections of PostgreSQL are taken" in explain(refused.value)
+    assert "All connections of PostgreSQL are taken" in str(explain(refused.value))
     threading.Timer(0.5, taken.close).start()
     with patient.connect() as connection:
         assert connection.execute(text("select 1")).scalar_one() == 1
@@ -223,7 +225,7 @@ def test_a_session_that_an_administrator_ended_says_so(shared_database, impatien
         with pytest.raises(DBAPIError) as ended:
             connection.execute(text("select 1"))
     assert sqlstate(ended.value) == "57P01"
-    assert "an administrator ended it" in explain(ended.value)
+    assert "an administrator ended it" in str(explain(ended.value))
 
 
 def test_a_request_waits_for_a_shorter_time_than_work(shared_database, work_desks, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -70,7 +71,7 @@ def test_an_upload_that_relied_on_the_run_gets_another_one(house: DagsterHouse, 
     def answer(got: object) -> Reply:
         query = json.loads(got.body)["query"]  # type: ignore[attr-defined]
         asked.append(query)
-        none = {"results": []}
+        none: dict[str, list[Any]] = {"results": []}
         data = {
             "launchRun": {"__typename": "LaunchRunSuccess"},
             "repositoriesOrError": {"nodes": [NODE]},

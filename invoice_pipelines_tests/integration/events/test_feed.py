@@ -95,7 +95,8 @@ def test_a_feed_is_read_page_by_page_and_by_type(shop: Shop) -> None:
     with shop.scope() as connection:
         whole = read_events(connection)
         assert [event.type for event in whole.events] == ["batch_operation.completed"] + ["invoice.issued"] * 5
-        cursor, pages = None, []
+        cursor: Any = None
+        pages: list[Any] = []
         for _ in range(4):
             page = read_events(connection, after=cursor, limit=2)
             cursor = page.next

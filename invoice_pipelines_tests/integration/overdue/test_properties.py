@@ -191,6 +191,7 @@ def test_execution_log_completeness(
     for row, report in zip(rows, reports, strict=True):
         assert row.status == report.status == ("PARTIAL" if report.error_count else "SUCCESS")
         assert row.start_time <= row.end_time
+        assert report.duration_seconds is not None
         assert row.duration_seconds == report.duration_seconds >= 0
         assert row.processed_count == row.created_count + row.error_count
         assert (row.batch_size, row.as_of, row.job_name) == (batch_size, TODAY, "overdue_notifications")

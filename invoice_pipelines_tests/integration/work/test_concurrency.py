@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Work
     desk = lone_desk
     faults: list[BaseException] = []
     end = time.monotonic() + SECONDS
-    jobs = []
+    jobs: list[UUID] = []
 
     def repeatedly(act: Callable[[random.Random], None], seed: int) -> threading.Thread:
         def loop() -> None:

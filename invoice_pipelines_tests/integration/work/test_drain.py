@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -175,7 +176,7 @@ def test_a_handler_that_forgets_an_outcome_loses_nothing(desk):
 
 def test_what_a_worker_did_after_it_lost_its_lease_is_rolled_back(desk):
     desk.make("a", "b")
-    overtaken = []
+    overtaken: list[Any] = []
 
     def slow(connection, chunk):
         outcomes = leave_effects(connection, chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +13,7 @@ from invoice_pipelines_tests.integration.work.test_operators import clean, due
 
 
 def refusal(error: pytest.ExceptionInfo[DBAPIError]) -> str:
+    assert isinstance(error.value.orig, psycopg.Error)
     diagnosis = error.value.orig.diag
     return f"{diagnosis.message_primary} {diagnosis.message_hint}"
 

@@ -202,6 +202,7 @@ def test_a_retry_opens_the_failed_items_only_and_gives_them_all_their_attempts(d
     assert (job.status, job.processed_items, job.failed_items, job.completed_at) == (JobStatus.PENDING, 2, 0, None)
     with desk.scope() as connection:
         claimed = claim(connection, KIND, lease=LEASE)
+        assert claimed is not None
         assert [(item.subject_id, item.attempts) for item in claimed.items] == [("bad", 1)]
         finish(connection, claimed, [Succeeded()])
     job = desk.job(job_id)

@@ -72,6 +72,7 @@ def take(desk: WorkDesk):
     """Claims a chunk, and looks at how much of the table had to be read for it."""
     with reading_at_most(desk, 3 * CHUNK) as connection:
         claimed = claim(connection, KIND, chunk_size=CHUNK, lease=LEASE)
+    assert claimed is not None
     assert len(claimed.items) == CHUNK
     return claimed
 

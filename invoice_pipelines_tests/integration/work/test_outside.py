@@ -51,7 +51,8 @@ def effect(entry: Entry) -> Callable[[Connection], Outcome]:
 
 def test_each_entry_ends_with_its_outcome_in_the_order_of_kinds_and_entries(desk):
     other, job_id = desk.make("z", kind=OTHER), desk.make("a", "b", "c", "d", "e", "f")
-    done, counted = [], []
+    done: list[Any] = []
+    counted: list[Any] = []
 
     def do(entry: Entry) -> None:
         done.append(entry.item.subject_id)
@@ -140,7 +141,7 @@ def test_what_is_not_begun_when_the_run_is_over_goes_back(desk):
 def test_one_that_another_worker_has_is_counted_as_lost_and_the_others_go_on(desk):
     desk.make("a", "b")
     desk.put("c")
-    begun = []
+    begun: list[Any] = []
 
     def do(entry: Entry) -> None:
         if not begun:
@@ -155,7 +156,7 @@ def test_one_that_another_worker_has_is_counted_as_lost_and_the_others_go_on(des
 
 def test_what_has_happened_outside_is_kept_though_the_entry_is_anothers(desk):
     desk.make("a")
-    told = []
+    told: list[Any] = []
 
     def do(entry: Entry) -> None:
         if not told:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import psycopg
 import pytest
@@ -285,7 +286,8 @@ def test_what_is_closed_opens_at_the_time_that_was_said_first(desk):
 
 def test_progress_is_told_after_each_step_with_what_is_left_and_how_long_that_takes(desk):
     desk.put(*list("abcd"))
-    clock, seen = HandClock(), []
+    clock = HandClock()
+    seen: list[Any] = []
     run = run_of(desk, clock, on_progress=seen.append)
 
     def worker() -> Iterator[None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import settings
@@ -61,8 +63,8 @@ class Queue(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.claims = []
-        self.jobs = []
+        self.claims: list[Any] = []
+        self.jobs: list[UUID] = []
         self.succeeded: dict[object, int] = {}
 
     @initialize()

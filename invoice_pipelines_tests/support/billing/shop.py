@@ -45,8 +45,13 @@ class Shop:
     def orders(self, *orders: Mapping[str, Any]) -> list[UUID]:
         """Orders of customer C1; each has one line of 100.00 at 19 % unless it says otherwise."""
         rows = [
-            {"order_number": f"O-{uuid4()}", "customer_number": "C1", "order_date": "2026-01-02", "lines": [WORK]}
-            | order
+            {
+                "order_number": f"O-{uuid4()}",
+                "customer_number": "C1",
+                "order_date": "2026-01-02",
+                "lines": [WORK],
+                **order,
+            }
             for order in orders
         ]
         with self.scope() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from dataclasses import replace
+from typing import cast
 
 from lxml import etree
 
@@ -26,12 +27,24 @@ def base(profile: str, category: str) -> bytes:
     root = etree.fromstring(write(invoice, Syntax.CII))
     if profile != "EXTENDED":
         for line in root.findall(".//{*}IncludedSupplyChainTradeLineItem"):
-            line.getparent().remove(line)
+            _remove(line)
     while unused := [each for each in business_rules(etree.tostring(root)) if each.rule == "FX-UNUSED"]:
         for each in unused:
-            for element in root.getroottree().xpath(str(each.location), namespaces=root.nsmap):
-                element.getparent().remove(element)
+            for element in _found(root, str(each.location)):
+                _remove(element)
     return etree.tostring(root)
+
+
+def _found(root: etree._Element, place: str) -> list[etree._Element]:
+    found = root.getroottree().xpath(place, namespaces=cast(dict[str, str], root.nsmap))
+    assert isinstance(found, list)
+    return [each for each in found if isinstance(each, etree._Element)]
+
+
+def _remove(element: etree._Element) -> None:
+    parent = element.getparent()
+    assert parent is not None
+    parent.remove(element)
 
 
 def changed(xml: bytes, change: str) -> bytes:
@@ -42,7 +55,7 @@ def changed(xml: bytes, change: str) -> bytes:
     root = etree.fromstring(xml)
     for step in change.split(" & "):
         what, _, place = step.rpartition(" ")
-        found = root.xpath(place, namespaces=root.nsmap)
+        found = _found(root, place)
         assert found, f"{place} finds nothing"
         for element in found:
             _change(element, what)

@@ -49,6 +49,7 @@ def test_it_is_a_compose_file(program, compose):
     program("hadolint")  # is installed with what follows, or nothing of it is
     reader = import_module("compose_spec").PyOptions()
     reader.from_yaml(yaml.dump(compose)).validate()
+    wrong: dict[str, Any]
     for wrong in ({"healtcheck": {}}, {"depends_on": {"web": {"condition": "service_health"}}}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             reader.from_yaml(yaml.dump({"services": {"web": {"image": "x", **wrong}}}))

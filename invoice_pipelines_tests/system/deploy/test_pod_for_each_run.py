@@ -117,7 +117,9 @@ def test_a_run_in_a_pod_of_its_own_does_its_work(
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.SUCCESS
+        kept = instance.get_run_by_id(run.run_id)
+        assert kept is not None
+        assert kept.status is dg.DagsterRunStatus.SUCCESS
     with database.superuser.connect() as connection:
         statuses = connection.execute(text("select status from intake.received_invoice")).scalars().all()
     assert statuses == ["EXPORTED"]

@@ -63,9 +63,11 @@ def test_after_a_kill_the_next_run_completes_both_formats(desk: IntakeDesk, mome
     books = Books(desk)
     books.set_up(fiscal_year_start_month=3)
     books.rules(ANYTHING)
+    day = invoice().issue_date
+    assert day is not None
     ids = [
         desk.validated(invoice(number="R-1")).id,
-        desk.validated(invoice(number="R-2", issue_date=invoice().issue_date.replace(month=2))).id,
+        desk.validated(invoice(number="R-2", issue_date=day.replace(month=2))).id,
     ]
     url = desk.engine.url.render_as_string(hide_password=False)
     killed = run(EXPORT_AND_DIE, url, desk.organization_id, desk.slug, desk.folder, moment, *ids)

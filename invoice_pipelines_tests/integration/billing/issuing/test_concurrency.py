@@ -153,7 +153,8 @@ def test_eight_organizations_use_both_cores(shared_database: TestDatabase) -> No
         warm = open_desk(shared_database)
         warm.ask(warm.many_orders(100, lines=6))
         list(pool.map(work_in_process, [url] * 8, [warm.context().slug] * 8, [10] * 8))
-        alone, eight = [], []
+        alone: list[float] = []
+        eight: list[float] = []
         for _ in range(3):
             for count, seconds in ((1, alone), (8, eight)):
                 desks = [open_desk(shared_database) for _ in range(count)]

@@ -66,7 +66,8 @@ def test_documents_that_cannot_be_stored_fail_their_box_and_are_made_at_once_whe
     assert worked(failed) == BOXES[:2]
     (event,) = failed.get_step_failure_events()
     assert event.step_failure_data.user_failure_data is not None
-    said = str(event.step_failure_data.user_failure_data.description)
+    user = event.step_failure_data.user_failure_data
+    said = str(user and user.description)
     assert said.startswith(
         f"The documents of 2 invoices could not be made. STORAGE: The file could not be stored in {documents}: "
     )
@@ -98,7 +99,8 @@ def test_messages_that_the_mail_server_takes_from_nobody_fail_their_box_and_go_o
     )
     assert worked(failed) == BOXES[:3]
     (event,) = failed.get_step_failure_events()
-    said = str(event.step_failure_data.user_failure_data.description)
+    user = event.step_failure_data.user_failure_data
+    said = str(user and user.description)
     assert said.startswith(
         f"2 messages could not be sent. LOGIN_REFUSED: The mail server 127.0.0.1:{mail.smtp_port} refused the login "
     )

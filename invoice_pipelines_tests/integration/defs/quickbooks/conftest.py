@@ -125,7 +125,7 @@ class Bridge:
     def shown(self, result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
         """Metadata of the only materialization of an asset in a run."""
         events = [
-            event.event_specific_data.materialization
+            event.step_materialization_data.materialization
             for event in result.all_events
             if event.is_step_materialization and event.asset_key == dg.AssetKey(["quickbooks", asset])
         ]

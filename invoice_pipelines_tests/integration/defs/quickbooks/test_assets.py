@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
@@ -164,12 +166,13 @@ def test_a_migration_takes_a_company_in_and_sends_what_is_missing_there(bridge: 
 def test_a_migration_never_runs_without_saying_what(bridge: Bridge) -> None:
     bridge.open("acme")
     for asset in ("imported_company", "pushed_backlog"):
+        config: dict[str, Any]
         for config, message in (
             ({"entities": []}, "name some of customers, items"),
             ({}, "name some of customers, items"),
         ):
             assert f"entities: {message}" in failure_of(backfilled(bridge, asset, "acme", **config))
-            ops = {f"sweep_quickbooks_{asset}": {"config": config}}
+            ops: dict[str, Any] = {f"sweep_quickbooks_{asset}": {"config": config}}
             swept = bridge.house.run(f"quickbooks_{asset}_sweep", config={"ops": ops})
             assert f"entities: {message}" in failure_of(swept)
 

@@ -73,13 +73,17 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
     paid = threading.Event()
     seen: list[bool] = []
 
-    def pay(_: Outgoing) -> None:
-        threading.Thread(target=lambda: (post.pay(invoice), paid.set())).start()
+    def pay() -> None:
+        post.pay(invoice)
+        paid.set()
+
+    def pay_meanwhile(_: Outgoing) -> None:
+        threading.Thread(target=pay).start()
         with post.desk.superuser.connect() as connection:
             wait_for_blocked(connection)
         seen.append(paid.is_set())
 
-    post.send_by(Watched(post, before=pay))
+    post.send_by(Watched(post, before=pay_meanwhile))
     assert seen == [False]
     assert paid.wait(10)
     assert len(post.mails("moment@kunde.example")) == 1

@@ -400,7 +400,7 @@ def test_a_pass_goes_on_where_its_time_was_up(desk: IntakeDesk) -> None:
         read_otherwise(desk, invoice, due_date='"2026-04-30"')
     first = run(desk, write=True, time_box=timedelta(0))
     assert (first.read, first.finished) == (0, False)
-    seen = []
+    seen: list[Any] = []
     with pytest.raises(KeyboardInterrupt):
         run(desk, write=True, chunk_size=2, on_progress=lambda done: stop(seen, done.done))
     assert seen == [2]

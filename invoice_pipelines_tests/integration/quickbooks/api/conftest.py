@@ -40,6 +40,12 @@ class ConnectedOffice:
     settings: Settings
     id: UUID
 
+    @property
+    def keys(self) -> str:
+        """What tokens are encrypted with."""
+        assert self.settings.encryption_keys is not None
+        return self.settings.encryption_keys.get_secret_value()
+
     def having(self, **settings: Any) -> Settings:
         return self.settings.model_copy(update=settings)
 

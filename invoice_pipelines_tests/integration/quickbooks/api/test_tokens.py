@@ -199,9 +199,7 @@ def test_without_keys_in_the_settings_a_key_is_made_that_only_its_owner_reads(of
     assert file.stat().st_mode & 0o777 == 0o600
     key = file.read_text()
     assert len(key) == 44
-    both = office.settings.model_copy(
-        update={"encryption_keys": SecretStr(f"{key},{office.settings.encryption_keys.get_secret_value()}")}
-    )
+    both = office.settings.model_copy(update={"encryption_keys": SecretStr(f"{key},{office.keys}")})
     rotate_keys(office.database.engine, both)
     office.keeper(encryption_keys=without.encryption_keys).access()
     assert file.read_text() == key
@@ -228,7 +226,7 @@ def test_secrets_stand_in_no_row_log_representation_or_error(
             office.change("paused_until = null")
         own = office.keeper()
         said += [repr(quickbooks), repr(vars(quickbooks)), repr(quickbooks.connected), repr(own), repr(vars(own))]
-    secrets |= {"secret", office.settings.encryption_keys.get_secret_value()}
+    secrets |= {"secret", office.keys}
     said += [repr(office.settings), caplog.text]
     with office.database.superuser.connect() as connection:
         for table in ("connection", "event"):

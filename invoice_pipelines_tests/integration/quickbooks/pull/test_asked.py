@@ -70,7 +70,7 @@ def test_it_reads_all_where_that_is_asked_for(sides: Sides) -> None:
         asked = ask(sides, EntityType.CUSTOMER, full=full)
         run(sides)
         with sides.scope() as connection:
-            read.append(job_items(connection, asked).items[0].result["read"])
+            read.append((job_items(connection, asked).items[0].result or {})["read"])
     assert read == [0, 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
@@ -256,6 +257,7 @@ def test_syncs_are_batch_operations(books: Site, sandbox: Sandbox, tenant: Tenan
         assert (nothing["total"], client.get(nothing["url"]).json()["status"]) == (0, "completed")
         unknown = problem_of(client.post(f"{path}/pushes", json={"invoices": ["INV-404"]}), 422)
         assert "INV-404" in unknown["detail"]
+        wrong: dict[str, Any]
         for wrong in ({}, {"entity": "items", "invoices": ["x"]}, {"entity": "payments"}, {"invoices": []}):
             problem_of(client.post(f"{path}/pushes", json=wrong), 422)
         problem_of(client.post(f"{path}/pulls", json={"entities": []}), 422)

@@ -164,6 +164,7 @@ def test_exports_are_asked_for_followed_and_taken_away(office: IntakeTenant) -> 
         page = client.get("exports", params={"limit": 1}).json()
         rest = client.get("exports", params={"limit": 1, "after": page["next"]}).json()
         assert [one["number"] for one in (*page["items"], *rest["items"])] == [2, 1]
+        body: dict[str, Any]
         for body in ({}, {"received_invoice_ids": []}, {"received_invoice_ids": ["x"]}, {"ids": invoices}):
             assert problem_of(client.post("exports/again", json=body), 422)["code"] == "VALIDATION_FAILED"
 

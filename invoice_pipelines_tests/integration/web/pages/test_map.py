@@ -33,7 +33,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 def test_pages_that_need_no_organization_are_known() -> None:
-    found = {(m, route.path) for route in APP.routes if isinstance(route, OpenPageRoute) for m in route.methods}
+    found = {(m, route.path) for route in APP.routes if isinstance(route, OpenPageRoute) for m in route.methods or ()}
     assert found == OPEN
     for page in PAGES:
         (method,) = page.methods

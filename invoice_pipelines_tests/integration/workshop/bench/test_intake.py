@@ -22,6 +22,8 @@ def test_a_copy_is_an_upload_of_its_own_with_another_number_and_date():
         reading = read_document(copy.data)
         k = number // len(originals) + 1
         assert reading.number == f"{original.number}-{k}"
+        assert original.issue_date is not None
+        assert reading.issue_date is not None
         assert (original.issue_date - reading.issue_date).days == k
         assert (reading.xml, reading.gross_amount, reading.format) == (
             copy.xml,

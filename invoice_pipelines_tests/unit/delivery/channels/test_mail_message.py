@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,6 +25,13 @@ def read(**fields: Any) -> EmailMessage:
     assert isinstance(message, EmailMessage)
     assert not message.defects
     return message
+
+
+def part(message: EmailMessage, kind: Literal["plain", "html"]) -> str:
+    """Its text, of one kind."""
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
 
 
 def test_an_email_says_from_whom_to_whom_and_that_a_machine_wrote_it() -> None:
@@ -47,8 +54,8 @@ def test_it_has_a_text_the_same_in_html_and_the_pdf() -> None:
     alternative, attachment = message.iter_parts()
     assert message.get_content_type() == "multipart/mixed"
     assert [part.get_content_type() for part in alternative.iter_parts()] == ["text/plain", "text/html"]
-    assert message.get_body(("plain",)).get_content().splitlines() == email().text.splitlines()
-    assert "<b>119,00 €</b>" in message.get_body(("html",)).get_content()
+    assert part(message, "plain").splitlines() == email().text.splitlines()
+    assert "<b>119,00 €</b>" in part(message, "html")
     assert attachment.get_content_type() == "application/pdf"
     assert attachment.get_content() == PDF.data
     assert attachment.get_filename() == PDF.file_name
@@ -105,7 +112,7 @@ def test_any_name_subject_and_text_arrive_as_they_are(name: str, subject: str, t
     assert address == "invoices@acme.example"
     assert squeezed(str(make_header(decode_header(shown)))) == squeezed(name)
     assert squeezed(str(message["Subject"])) == squeezed(subject)
-    assert message.get_body(("plain",)).get_content().split() == text.split()
+    assert part(message, "plain").split() == text.split()
     assert next(message.iter_attachments()).get_content() == b"%PDF"
 
 

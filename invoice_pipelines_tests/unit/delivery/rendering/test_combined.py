@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -28,7 +29,8 @@ def test_each_document_is_there_with_all_pages_under_its_bookmark(renderer: Rend
     texts = page_texts(target.read_bytes())
     assert texts == [text for _, pdf in parts for text in page_texts(pdf)]
     with pikepdf.open(target) as whole, whole.open_outline() as outline:
-        places = {item.title: whole.pages.index(pikepdf.Page(item.destination[0])) for item in outline.root}
+        targets: dict[str, Any] = {item.title: item.destination for item in outline.root}
+        places = {title: whole.pages.index(pikepdf.Page(target[0])) for title, target in targets.items()}
         assert places == {"RE-1": 0, "RE-2": 1, "RE-3 „ä“": 3}
         assert "/AF" not in whole.Root
         assert not any("/StructParents" in page for page in whole.pages)

@@ -9,6 +9,7 @@ import time
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -94,7 +95,8 @@ def test_a_bomb_beside_the_invoice_is_not_unpacked() -> None:
 def test_many_small_bombs_cost_no_more_than_one() -> None:
     data = _bomb(["a"], name="a.xml", size=1 << 26)
     writer = PdfWriter(clone_from=BytesIO(data))
-    bomb = writer.root_object["/Names"]["/EmbeddedFiles"]["/Names"][1]["/EF"]["/F"]
+    tree: Any = writer.root_object["/Names"]
+    bomb = tree["/EmbeddedFiles"]["/Names"][1]["/EF"]["/F"]
     writer.root_object[NameObject("/AF")] = ArrayObject(
         [samples.embedded_file(writer, f"{n}.xml", bomb.clone(writer, force_duplicate=True)) for n in range(100)]
     )

@@ -6,6 +6,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import invoice_pipelines
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
@@ -21,7 +22,7 @@ def test_every_declared_rule_is_asked_and_every_asked_one_is_declared() -> None:
 
 
 def test_the_documentation_says_what_each_weighs() -> None:
-    listed = {}
+    listed: dict[str, Any] = {}
     for ids, severity in re.findall(r"^\| (IP-[^|]+?) \| (\w+)", DOCS.read_text("utf-8"), re.MULTILINE):
         first, *others = ids.split(", ")
         listed |= dict.fromkeys((first, *(first[: -len(other)] + other for other in others)), severity)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, PageImage
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, PageImage, RecognizedPage
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec, identify, open_engine
 from invoice_pipelines.intake.documents.ocr.recognizer import open_recognizer
 from invoice_pipelines.organizations import (
@@ -53,6 +53,7 @@ def test_an_engine_of_another_package_reads_a_page(
     assert identify(spec).label == "stamps 1"
     with open_recognizer(spec, 1) as recognizer:
         (page,) = recognizer.recognize([PageImage(Image.new("L", (400, 300), 255))])
+    assert isinstance(page, RecognizedPage)
     assert [word.text for word in page.words] == ["PAID"]
     assert (page.width, page.height) == (400, 300)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -43,7 +44,9 @@ def readings(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["380", "381", "384"]))
     gross = sum(((row.taxable_amount or 0) + (row.tax_amount or 0) for row in taxes), Decimal(0))
     if kind == "381" and gross < 0:
-        taxes = [TaxBreakdown(-row.taxable_amount, -row.tax_amount, row.category, row.rate) for row in taxes]
+        taxes = [
+            replace(row, taxable_amount=-(row.taxable_amount or 0), tax_amount=-(row.tax_amount or 0)) for row in taxes
+        ]
     return {
         "taxes": taxes,
         "type_code": kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
@@ -80,7 +81,7 @@ def test_a_learned_place_can_be_kept_as_json() -> None:
 @pytest.mark.parametrize("language", ["de", "en", "fr", "it"])
 def test_documents_of_one_supplier_have_one_fingerprint_however_they_were_read(language: str) -> None:
     made = [invoice(language, seed) for seed in range(12)]
-    prints = {}
+    prints: dict[Any, Any] = {}
     for document in made:
         found = fingerprint(document.pages)
         assert prints.setdefault(found, document.truth["seller.vat_id"]) == document.truth["seller.vat_id"]

@@ -70,7 +70,9 @@ def test_pages_are_read_in_their_order_in_requests_of_sixteen(sandbox: VisionSan
     results = engine_for(sandbox.endpoint).recognize(pictures(40))
     assert_all_read_once(results, sandbox)
     assert [request.pictures for request in sandbox.requests] == [16, 16, 8]
-    word = results[3].words[2]
+    result = results[3]
+    assert isinstance(result, RecognizedPage)
+    word = result.words[2]
     assert (word.text, word.box) == ("3,60€", (130.0, 20.0, 180.0, 40.0))
     assert word.confidence == pytest.approx(0.75)
 
@@ -104,6 +106,7 @@ def test_an_empty_annotation_is_a_blank_page_and_not_asked_for_again(
     for fault in faults:
         sandbox.fail(fault)
     (result,) = engine_for(sandbox.endpoint).recognize([page_picture(number)])
+    assert isinstance(result, RecognizedPage)
     assert texts(result) == ()
     assert (result.width, result.height, result.cost_usd) == (200, 60, Decimal("0.0015"))
     assert len(sandbox.requests) == 1
@@ -112,6 +115,7 @@ def test_an_empty_annotation_is_a_blank_page_and_not_asked_for_again(
 def test_without_confidence_no_word_is_sure(sandbox: VisionSandbox, engine_for: Make) -> None:
     sandbox.fail(Fault.NO_CONFIDENCE)
     (result,) = engine_for(sandbox.endpoint).recognize(pictures(1))
+    assert isinstance(result, RecognizedPage)
     assert texts(result) == page_text(0)
     assert {word.confidence for word in result.words} == {0.0}
 

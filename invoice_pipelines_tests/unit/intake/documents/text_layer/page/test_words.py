@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from pypdf import PdfReader, PdfWriter
@@ -66,7 +67,8 @@ def test_the_letters_of_a_ligature_are_all_read() -> None:
         b"1 begincodespacerange <00> <ff> endcodespacerange\n"
         b"1 beginbfchar <23> <00740074> endbfchar\n93 beginbfchar\n" + codes.encode() + b"endbfchar\nendcmap end end"
     )
-    font = next(iter(writer.pages[0]["/Resources"]["/Font"].values())).get_object()
+    resources: Any = writer.pages[0]["/Resources"]
+    font = next(iter(resources["/Font"].values())).get_object()
     font[NameObject("/ToUnicode")] = writer._add_object(mapping)
     buffer = BytesIO()
     writer.write(buffer)
