@@ -73,7 +73,7 @@ declare
     organization constant uuid := organizations.current();
     job record;
     ended record;
-    settled bigint := 0;
+    ended_items bigint := 0;
 begin
     for job in
         select j.id, j.kind, j.created_at from work.jobs j
@@ -110,9 +110,9 @@ begin
             having r.status = 'FAILED') o;
         continue when ended.items = 0;
         perform work.settle_items(job.id, ended.versions, ended.statuses, ended.codes, ended.messages, ended.results);
-        settled := settled + ended.items;
+        ended_items := ended_items + ended.items;
     end loop;
-    return settled;
+    return ended_items;
 end
 $$;
 

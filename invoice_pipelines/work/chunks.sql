@@ -88,15 +88,15 @@ language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
-    settled bigint;
+    ended bigint;
 begin
     update work.batch_item i
     set status = s.status, attempts = i.attempts + 1, finished_at = clock_timestamp(),
         error_code = s.code, error_message = left(s.message, 500), result = s.result
     from work.few_outcomes(versions, statuses, codes, messages, results) s
     where i.ctid = s.version and i.organization_id = organization and i.status = 'pending';
-    get diagnostics settled = row_count;
-    if settled <> cardinality(versions) then
+    get diagnostics ended = row_count;
+    if ended <> cardinality(versions) then
         raise exception 'items of batch job % were changed while they were being done', job
             using errcode = 'serialization_failure';
     end if;

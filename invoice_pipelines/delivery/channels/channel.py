@@ -128,7 +128,7 @@ class OpenChannel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class Originator:
     """Whom a message comes from."""
 
     address: str
@@ -165,7 +165,7 @@ class MessagingChannel:
     addresses: AddressKind
     open: Callable[[Settings], OpenChannel]
     is_set_up: Callable[[Settings], bool]
-    sender: Callable[[OrganizationContext], Sender]
+    sender: Callable[[OrganizationContext], Originator]
     per_minute: Callable[[MessageSettings], int]
     fit: Callable[[str], str] = str
     parts: frozenset[Part] = frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invoice_pipelines.delivery.channels.addresses import EMAIL_ADDRESSES
-from invoice_pipelines.delivery.channels.channel import MessagingChannel, OpenChannel, Part, Sender, Unavailable
+from invoice_pipelines.delivery.channels.channel import MessagingChannel, OpenChannel, Originator, Part, Unavailable
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 
@@ -14,14 +14,14 @@ def _open(settings: Settings) -> OpenChannel:
     return MailChannel(settings)
 
 
-def _sender(context: OrganizationContext) -> Sender:
+def _sender(context: OrganizationContext) -> Originator:
     wanted = context.organization.settings.messages
     address = wanted.email_from or context.settings.email_from
     if address is None:
         raise Unavailable("NOT_SET_UP", "No address to send from: set EMAIL_FROM, or email_from of the organization.")
     if not domain_of(address):
         raise Unavailable("NOT_SET_UP", f"{address[:80]!r} is not an address to send from: see EMAIL_FROM, email_from.")
-    return Sender(address, wanted.email_from_name or context.organization.name, wanted.email_reply_to)
+    return Originator(address, wanted.email_from_name or context.organization.name, wanted.email_reply_to)
 
 
 def domain_of(address: str) -> str:

@@ -12,9 +12,9 @@ from invoice_pipelines.delivery.channels.addresses import PHONE_NUMBERS
 from invoice_pipelines.delivery.channels.channel import (
     MessagingChannel,
     OpenChannel,
+    Originator,
     Part,
     ReportedStatus,
-    Sender,
     Unavailable,
 )
 from invoice_pipelines.delivery.values import DeliveryError
@@ -80,12 +80,12 @@ def _channel(
 ) -> MessagingChannel:
     """A channel of Twilio's. Settings of an organization name it: `sms_from`, `sms_per_minute`."""
 
-    def sender(context: OrganizationContext) -> Sender:
+    def sender(context: OrganizationContext) -> Originator:
         number = getattr(context.organization.settings.messages, f"{name}_from")
         if number is None:
             text = f"No number to send from: set {name}_from in the settings of the organization."
             raise Unavailable("NOT_SET_UP", text)
-        return Sender(number)
+        return Originator(number)
 
     return MessagingChannel(
         name=name,

@@ -24,8 +24,8 @@ from invoice_pipelines.delivery.documents.rows import (
 from invoice_pipelines.delivery.documents.writing import (
     Made,
     NotMade,
+    Stationery,
     Task,
-    Workshop,
     as_made_before,
     file_name,
     input_sha256,
@@ -43,7 +43,7 @@ _LATE_IN_A_ROW = 3
 @dataclass(slots=True)
 class DocumentRun:
     """What the chunks of a run have in common, and the figures of what they made. `broken` holds why nothing can be
-    made of a job (or the queue) with the workshop of this key.
+    made of a job (or the queue) with the stationery of this key.
     """
 
     root: UPath
@@ -66,15 +66,15 @@ class DocumentRun:
             self.first = document
 
 
-def language_of(workshop: Workshop) -> Callable[[str | None, str], str]:
+def language_of(stationery: Stationery) -> Callable[[str | None, str], str]:
     """Says in which language a document is: what was asked for, else that of the invoice; if there is no catalogue
     for it, that of the organization.
     """
-    known = languages(workshop.bundle)
+    known = languages(stationery.bundle)
 
     def language(asked: str | None, of_invoice: str) -> str:
         wanted = asked or of_invoice
-        return wanted if wanted in known else workshop.organization.settings.language
+        return wanted if wanted in known else stationery.organization.settings.language
 
     return language
 
@@ -103,13 +103,13 @@ Part = Document | NotMade | str
 class Making:
     """The invoices of one chunk on their way through the processes and the storage."""
 
-    def __init__(self, run: DocumentRun, connection: Connection, chunk: Chunk, workshop: Workshop) -> None:
+    def __init__(self, run: DocumentRun, connection: Connection, chunk: Chunk, stationery: Stationery) -> None:
         self._run = run
         self._connection = connection
         self._job_id = chunk.job_id
-        self._workshop = workshop
+        self._stationery = stationery
         self._check = chunk.check
-        self._language_of = language_of(workshop)
+        self._language_of = language_of(stationery)
         self._parts: dict[UUID, list[Part]] = {}
         self._existing: dict[Key, Document] = {}
         self._taken: list[Task] = []
@@ -131,11 +131,11 @@ class Making:
     @property
     def _why_none(self) -> NotMade | None:
         """Why nothing more is begun."""
-        return self._no_process or self._run.broken.get((self._job_id, self._workshop.key))
+        return self._no_process or self._run.broken.get((self._job_id, self._stationery.key))
 
     def _work_off(self, tasks: Iterator[Task]) -> None:
         try:
-            for task, answer in self._run.pool.make(self._workshop, tasks, self._check):
+            for task, answer in self._run.pool.make(self._stationery, tasks, self._check):
                 self._taken.remove(task)
                 self._late = self._late + 1 if isinstance(answer, NotMade) and answer.code == TIMEOUT else 0
                 if isinstance(answer, Made):
@@ -174,7 +174,7 @@ class Making:
         for task in tasks.values():
             existing = self._existing.get(task.key)
             if existing is not None:
-                task = as_made_before(self._workshop, task, existing.input_sha256)
+                task = as_made_before(self._stationery, task, existing.input_sha256)
             if existing is not None and (reason := self._stays(existing, task)):
                 self._parts[invoice.id].append(reason)
             elif invoice.status is InvoiceStatus.VOID:
@@ -186,7 +186,7 @@ class Making:
         """Why a document is not made again."""
         if not self._request.renew:
             return f"{_named(existing)} exists already"
-        changes = existing.input_sha256 != input_sha256(self._workshop, task)
+        changes = existing.input_sha256 != input_sha256(self._stationery, task)
         if changes or damage(self._run.root, self._run.organization.id, existing) is not None:
             return None
         return f"{_named(existing)} is unchanged"
@@ -199,7 +199,7 @@ class Making:
                 is_of_all=True,
             )
         if answer.is_of_all:
-            self._run.broken[self._job_id, self._workshop.key] = answer
+            self._run.broken[self._job_id, self._stationery.key] = answer
         if answer.code == "LACKS_DATA":
             answer = NotMade(answer.code, f"{task.invoice.invoice_number}: {answer.message}")
         self._parts[task.invoice.id].append(answer)

@@ -25,7 +25,7 @@ from invoice_pipelines.delivery.documents.bundles import (
 from invoice_pipelines.delivery.documents.chunk import DocumentRun, Making, language_of
 from invoice_pipelines.delivery.documents.pool import DocumentPool, warm_pool
 from invoice_pipelines.delivery.documents.rows import Document
-from invoice_pipelines.delivery.documents.writing import Workshop
+from invoice_pipelines.delivery.documents.writing import Stationery
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -87,13 +87,13 @@ def make_documents(
             return get_job(connection, job_id).status.is_final and not are_bundles_waiting(connection, job_id)
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
-        workshop = Workshop.of(context.organization, load_bundle(connection), settings.documents_root)
+        stationery = Stationery.of(context.organization, load_bundle(connection), settings.documents_root)
         outcomes: dict[str, Outcome] = {}
         for subject in (item.subject_id for item in chunk.items if chunk.job_id is None):
             if (of_job := job_of_bundles(subject)) is not None:
-                outcomes[subject] = _bundled(connection, run, of_job, workshop, chunk.check, bundles)
+                outcomes[subject] = _bundled(connection, run, of_job, stationery, chunk.check, bundles)
         if subjects := [item.subject_id for item in chunk.items if item.subject_id not in outcomes]:
-            outcomes |= Making(run, connection, chunk, workshop).make(subjects)
+            outcomes |= Making(run, connection, chunk, stationery).make(subjects)
         return [outcomes[item.subject_id] for item in chunk.items]
 
     with context.scope() as connection:
@@ -127,12 +127,12 @@ def _bundled(
     connection: Connection,
     run: DocumentRun,
     job_id: UUID,
-    workshop: Workshop,
+    stationery: Stationery,
     check: Callable[[], None],
     bundles: list[DocumentBundle],
 ) -> Outcome:
     try:
-        made = make_bundles(connection, run.root, run.organization.id, job_id, language_of(workshop), check)
+        made = make_bundles(connection, run.root, run.organization.id, job_id, language_of(stationery), check)
     except StorageError as error:
         return Failed("STORAGE", str(error), retry=True)
     except DeliveryError as error:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing.connection import Connection, wait
 
-from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop
+from invoice_pipelines.delivery.documents.writing import Made, NotMade, Stationery, Task
 from invoice_pipelines.errors import InvoicePipelinesError
 
 TIMEOUT = "TIMEOUT"
@@ -88,7 +88,7 @@ class DocumentPool:
             process.end()
 
     def make(
-        self, workshop: Workshop, tasks: Iterable[Task], while_waiting: Callable[[], None] = lambda: None
+        self, stationery: Stationery, tasks: Iterable[Task], while_waiting: Callable[[], None] = lambda: None
     ) -> Iterator[tuple[Task, Made | NotMade]]:
         """Makes documents; they come as they are ready. One task is taken ahead.
 
@@ -103,7 +103,7 @@ class DocumentPool:
             while waiting or any(process.is_busy for process in self._processes):
                 for process in self._processes:
                     if waiting and process.is_free:
-                        process.begin(workshop, waiting.popleft())
+                        process.begin(stationery, waiting.popleft())
                         if not waiting:
                             waiting.extend(islice(source, 1))
                 for process in self._answering():
@@ -173,7 +173,7 @@ class _Process:
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._is_ready = False
         self._is_worn = False
-        self._workshop: tuple[object, ...] = ()
+        self._stationery: tuple[object, ...] = ()
         self._failed_starts = 0
         self._numbers = count(1)
         self._tasks: dict[int, Task] = {}
@@ -225,16 +225,16 @@ class _Process:
         self._running = process, Connection(ours.detach())
         self.deadline = time.monotonic() + self._bounds.start_seconds
 
-    def begin(self, workshop: Workshop, task: Task) -> None:
+    def begin(self, stationery: Stationery, task: Task) -> None:
         """Lets it make a document; an error of sending is found when its answer is taken."""
         self._writing = next(self._numbers)
         self._tasks[self._writing] = task
         self._set_deadline()
-        known = (workshop.key, workshop.organization.id, workshop.documents_root)
+        known = (stationery.key, stationery.organization.id, stationery.documents_root)
         with suppress(OSError):
-            if self._workshop != known:
-                self.connection.send(workshop)
-                self._workshop = known
+            if self._stationery != known:
+                self.connection.send(stationery)
+                self._stationery = known
             self.connection.send((self._writing, task))
 
     def take(self) -> Sequence[tuple[Task, Made | NotMade | None]]:
@@ -288,7 +288,7 @@ class _Process:
                     process.wait(_SECONDS_TO_END)
             process.kill()
             process.wait()
-        self._is_ready, self._is_worn, self._workshop, self.deadline = False, False, (), math.inf
+        self._is_ready, self._is_worn, self._stationery, self.deadline = False, False, (), math.inf
         self._tasks, self._writing = {}, None
 
 

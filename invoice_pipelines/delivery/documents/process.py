@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 
 from upath import UPath
 
-from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop, Writer, Written
+from invoice_pipelines.delivery.documents.writing import Made, NotMade, Stationery, Task, Writer, Written
 from invoice_pipelines.processes import peak_memory
 from invoice_pipelines.storage import StorageError, root_path, store_blob
 
@@ -26,8 +26,8 @@ _GRACE_SECONDS = 30
 
 
 def main(descriptor: int, seconds: float, most_memory: int) -> None:
-    """Serves the connection with this number. A Workshop replaces the one before; a number with a Task is answered, by
-    the number, with "written" once the next one may come, and with what came of it once that is stored.
+    """Serves the connection with this number. A Stationery replaces the one before; a number with a Task is answered,
+    by the number, with "written" once the next one may come, and with what came of it once that is stored.
 
     `seconds` and `most_memory` (bytes) are what a document may take.
     """
@@ -53,8 +53,8 @@ class _Server:
         self._send(None, "ready")
         while True:
             order = self._connection.recv()
-            if isinstance(order, Workshop):
-                workshop, writer, root = order, Writer(order), root_path(order.documents_root)
+            if isinstance(order, Stationery):
+                stationery, writer, root = order, Writer(order), root_path(order.documents_root)
                 continue
             number, task = order
             written = self._written(writer, task)
@@ -62,7 +62,7 @@ class _Server:
                 self._send(number, written)
             else:
                 self._send(number, "written")
-                self._threads.submit(self._store, number, written, root, workshop)
+                self._threads.submit(self._store, number, written, root, stationery)
 
     def _written(self, writer: Writer, task: Task) -> Written | NotMade:
         # Whoever asked has given up by then, or is gone: then nothing else would end this process.
@@ -72,10 +72,10 @@ class _Server:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _store(self, number: int, written: Written, root: UPath, workshop: Workshop) -> None:
+    def _store(self, number: int, written: Written, root: UPath, stationery: Stationery) -> None:
         answer: Made | NotMade
         try:
-            sha256, size = store_blob(root, workshop.organization.id, written.data)
+            sha256, size = store_blob(root, stationery.organization.id, written.data)
         except StorageError as error:
             answer = NotMade("STORAGE", str(error), retry=True)
         else:

@@ -19,7 +19,7 @@ from invoice_pipelines.delivery.documents.rows import (
     newest_document,
     stored_bytes,
 )
-from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
+from invoice_pipelines.delivery.documents.writing import NotMade, Stationery, Task
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -101,8 +101,8 @@ def _found_or_made(
     documents_root: str,
 ) -> tuple[Task, NewDocument]:
     invoice = get_issued_invoice(connection, invoice_id)
-    workshop = Workshop.of(context.organization, load_bundle(connection), documents_root)
-    task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
+    stationery = Stationery.of(context.organization, load_bundle(connection), documents_root)
+    task = Task.of(invoice, format, language_of(stationery)(language, invoice.language))
     existing = newest_document(connection, *task.key)
     if existing is not None:
         return task, existing
@@ -110,7 +110,7 @@ def _found_or_made(
         raise DocumentNotMade("VOID", f"{invoice.invoice_number} is void; nothing new is made of it.")
     try:
         with _one_at_a_time, warm_pool(1) as pool:
-            ((_, answer),) = pool.make(workshop, [task])
+            ((_, answer),) = pool.make(stationery, [task])
     except PoolError as error:
         raise DocumentNotMade("NO_PROCESS", str(error), retry=True) from error
     if isinstance(answer, NotMade):

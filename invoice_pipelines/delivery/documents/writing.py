@@ -38,7 +38,7 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class Stationery:
     """What all documents of an organization have in common until somebody changes it, and the setting that says where
     they are kept. `key` stands for all that decides what they look like.
     """
@@ -50,10 +50,10 @@ class Workshop:
     key: str
 
     @staticmethod
-    def of(organization: Organization, bundle: TemplateBundle, documents_root: str) -> Workshop:
+    def of(organization: Organization, bundle: TemplateBundle, documents_root: str) -> Stationery:
         look = Look.of(organization)
         key = _sha256([bundle.sha256, look, Seller.of(organization)])
-        return Workshop(bundle, look, organization, documents_root, key)
+        return Stationery(bundle, look, organization, documents_root, key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,14 +116,14 @@ class NotMade:
 
 
 class Writer:
-    """Writes documents of one workshop."""
+    """Writes documents on the stationery of one organization."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, stationery: Stationery) -> None:
+        self._stationery = stationery
 
     @cached_property
     def _renderer(self) -> Renderer:
-        return Renderer(self._workshop.bundle, self._workshop.look)
+        return Renderer(self._stationery.bundle, self._stationery.look)
 
     def write(self, task: Task) -> Written | NotMade:
         """One document; whatever is wrong with it is the answer, not an exception."""
@@ -136,20 +136,20 @@ class Writer:
             return NotMade("NOT_MADE", f"{type(error).__name__}: {lines[0]}", retry=True)
 
     def _write(self, task: Task) -> Written | NotMade:
-        workshop = self._workshop
-        look, decided = workshop.look, input_sha256(workshop, task)
-        catalogue = catalogue_in(workshop.bundle, look, task.language)
+        stationery = self._stationery
+        look, decided = stationery.look, input_sha256(stationery, task)
+        catalogue = catalogue_in(stationery.bundle, look, task.language)
         invoice = with_reasons_in(catalogue, as_issued(task.invoice), look.language)
         xml = None
         if task.format is not DocumentFormat.PLAIN:
-            seller = Seller.of(workshop.organization, payment_terms_of(invoice, look.settings, catalogue))
+            seller = Seller.of(stationery.organization, payment_terms_of(invoice, look.settings, catalogue))
             if reasons := lacking(invoice, seller, task.format):
                 return NotMade("LACKS_DATA", " ".join(reasons))
             xml = write_xml(invoice, seller, task.format)
             if not task.format.is_pdf:
                 return Written(xml, Origin(decided, XML_ENGINE))
         page = self._renderer.render(invoice, xml, language=task.language)
-        return Written(page.pdf, Origin(decided, ENGINE, workshop.bundle.sha256, page.pages, page.missing_glyphs))
+        return Written(page.pdf, Origin(decided, ENGINE, stationery.bundle.sha256, page.pages, page.missing_glyphs))
 
 
 def as_issued(invoice: IssuedInvoice) -> IssuedInvoice:
@@ -166,7 +166,7 @@ def as_issued(invoice: IssuedInvoice) -> IssuedInvoice:
     )
 
 
-def input_sha256(workshop: Workshop, task: Task) -> str:
+def input_sha256(stationery: Stationery, task: Task) -> str:
     """Of all that decides what a document looks like: two with the same are the same."""
     invoice = {
         name: getattr(task.invoice, name)
@@ -175,15 +175,15 @@ def input_sha256(workshop: Workshop, task: Task) -> str:
     }
     engine = ENGINE if task.format.is_pdf else XML_ENGINE
     settled = ["settled"] if _is_settled(task.invoice) else []
-    return _sha256([invoice, workshop.key, task.language, task.format, engine, CODE_VERSION, *settled])
+    return _sha256([invoice, stationery.key, task.language, task.format, engine, CODE_VERSION, *settled])
 
 
-def as_made_before(workshop: Workshop, task: Task, input_sha256_before: str) -> Task:
+def as_made_before(stationery: Stationery, task: Task, input_sha256_before: str) -> Task:
     """The task as it was when a document was made of it: what was paid since changes none that there is already."""
     if not _is_settled(task.invoice):
         return task
     unsettled = replace(task, invoice=replace(task.invoice, amount_due=task.invoice.gross_amount))
-    return unsettled if input_sha256(workshop, unsettled) == input_sha256_before else task
+    return unsettled if input_sha256(stationery, unsettled) == input_sha256_before else task
 
 
 def _is_settled(invoice: IssuedInvoice) -> bool:

@@ -1,7 +1,7 @@
 """What people decided about readings: the append-only record, and what it makes of a reading.
 
 A decision outlives the reading it was made on: where a document is read again, corrections are made again, and what
-was accepted is settled as long as the same value is read. What was decided together is an act, and is taken back
+was accepted stays accepted as long as the same value is read. What was decided together is an act, and is taken back
 together: then it stays in the record, and does not stand any more.
 """
 
@@ -140,7 +140,7 @@ def standing_decisions_of(connection: Connection, invoice_ids: Sequence[UUID]) -
     return {invoice_id: held for invoice_id, made in found.items() if (held := standing(made))}
 
 
-def settled(decisions: Sequence[Decision]) -> Accepted:
+def accepted_in(decisions: Sequence[Decision]) -> Accepted:
     """The subjects of the reasons that people have accepted."""
     return {
         (entry.code or "", entry.field, entry.new_value)

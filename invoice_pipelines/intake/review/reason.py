@@ -10,7 +10,7 @@ class ReviewReason:
     """One thing a person has to look at.
 
     `code` is LOW_CONFIDENCE or the rule that is violated. `value` is the field's value as read. One that
-    `must_be_corrected` is not settled by accepting what was read.
+    `must_be_corrected` does not go away by accepting what was read.
     """
 
     code: str

@@ -71,7 +71,7 @@ def judge(
     violation. The one exception is a duplicate of which every value is sure, and that no person has seen: it fails.
     What `not_asked` names needs no look, unless it should have been left out and was not; `home` is the country of the
     organization (ISO 3166-1).
-    `accepted` are the subjects of reasons that a person has settled. `rejection` is why a person rejected the invoice,
+    `accepted` are the subjects of reasons that a person has accepted. `rejection` is why a person rejected the invoice,
     where nobody decided otherwise since: a retry does not overrule that.
     """
     fatal = [violation for violation in verdict.violations if violation.severity is Severity.FATAL]

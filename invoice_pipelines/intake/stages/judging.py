@@ -9,7 +9,7 @@ from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.verdict import Verdict, listed
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.review.decision_log import Decision, asks_for_seller, rejection, settled
+from invoice_pipelines.intake.review.decision_log import Decision, accepted_in, asks_for_seller, rejection
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import Judgement, judge, not_asked
 from invoice_pipelines.intake.validation.content import Expectations
@@ -72,7 +72,7 @@ def _judged(
         verdict,
         standard.thresholds,
         home=standard.country,
-        accepted=settled(made),
+        accepted=accepted_in(made),
         seen_by_a_person=bool(made),
         rejection=rejection(made),
     )

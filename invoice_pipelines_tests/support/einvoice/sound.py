@@ -52,7 +52,7 @@ def money(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
-def settled(invoice: Invoice) -> Invoice:
+def summed_up(invoice: Invoice) -> Invoice:
     """The invoice with every sum that follows from its lines, allowances and charges."""
     lines = tuple(replace(line, net_amount=_line_total(line)) for line in invoice.lines)
     allowances = [each for each in invoice.allowances_charges if not each.is_charge]
@@ -164,7 +164,7 @@ def sound_invoice(category: str = "S", profile: Profile = Profile.EN16931, type_
         )
         for number, quantity in enumerate((3, 5), 1)
     )
-    return settled(
+    return summed_up(
         Invoice(
             number="R-1",
             issue_date=date(2026, 2, 1),
@@ -272,7 +272,7 @@ def sound_invoices(draw: st.DrawFn, profile: Profile) -> Invoice:
         AllowanceCharge(draw(st.booleans()), draw(_few_cents), None, None, *kind, "y")
         for kind in draw(st.lists(st.sampled_from(kinds), max_size=2))
     )
-    return settled(
+    return summed_up(
         replace(
             reduced,
             lines=tuple(lines),

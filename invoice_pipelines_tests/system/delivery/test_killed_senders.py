@@ -31,7 +31,7 @@ from invoice_pipelines_tests.system.workers import worker_maker
 pytestmark = pytest.mark.slow
 
 MESSAGES, KILLS = size(120, 2000), size(6, 20)
-SETTLES_WITHIN = size(30, 400)
+ENDS_WITHIN = size(30, 400)
 
 MAIL_FAULTS = [
     MailFault.BUSY,
@@ -102,7 +102,7 @@ def killed_at_random(post: Post, folder: Path, seed: int, in_doubt: int = 0) -> 
         wait_for(
             "enough in doubt",
             lambda: sum(outcome == "unknown" for _, outcome, _ in post.attempts()) >= in_doubt,
-            SETTLES_WITHIN,
+            ENDS_WITHIN,
             instead=post.attempts,
         )
         post.mail.faults.clear()
@@ -115,7 +115,7 @@ def killed_at_random(post: Post, folder: Path, seed: int, in_doubt: int = 0) -> 
         wait_for(
             "the end of all",
             all_ended,
-            SETTLES_WITHIN,
+            ENDS_WITHIN,
             instead=lambda: Counter((item.status, item.error_code, item.error_message) for item in post.items()),
         )
         for process in running:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 TURNS = size(1, 5)
 INVOICES, CUSTOMERS, KILLS = size(150, 2_000), size(100, 2_000), size(4, 30)
-SETTLES_WITHIN = size(20, 240)
+ENDS_WITHIN = size(20, 240)
 
 
 @contextmanager
@@ -91,18 +91,18 @@ def test_killed_workers_lose_and_double_no_invoice_and_no_edit(
             running[victim] = start()
         sandbox.faults.clear()
 
-        def is_settled() -> bool:
+        def has_ended() -> bool:
             house.desk.behind(
                 "update work.batch_item set available_at = now() where status = 'pending' and available_at > now()"
             )
             return open_entries(house) == 0
 
-        wait_for("the queue is not empty", is_settled, SETTLES_WITHIN)
+        wait_for("the queue is not empty", has_ended, ENDS_WITHIN)
         sandbox.clock.shift(timedelta(seconds=3))
         wait_for(
             "not all that was edited there came",
             lambda: house.desk.value("select count(*) from billing.customer where phone is not null") == KILLS,
-            SETTLES_WITHIN,
+            ENDS_WITHIN,
         )
         for process in running:
             os.kill(process, signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_a_broken_company_keeps_no_other_waiting_and_its_backlog_drains_in_order
         for is_broken in (True, False):
             if not is_broken:
                 sandbox.faults.clear()
-                wait_for("the backlog did not drain", lambda: len(broken.invoices()) == TURNS + 1, SETTLES_WITHIN)
+                wait_for("the backlog did not drain", lambda: len(broken.invoices()) == TURNS + 1, ENDS_WITHIN)
             for turn in range(TURNS):
                 if is_broken:
                     broken.issue(line(price=turn + 2))
@@ -156,7 +156,7 @@ def test_a_broken_company_keeps_no_other_waiting_and_its_backlog_drains_in_order
                 wait_for(
                     "another company waits",
                     lambda: all(open_entries(house) == 0 for house in others),
-                    SETTLES_WITHIN,
+                    ENDS_WITHIN,
                 )
                 slowest[is_broken] = max(slowest[is_broken], time.monotonic() - began)
         for process in running:

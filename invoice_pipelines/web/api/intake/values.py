@@ -144,7 +144,7 @@ class ReceivedInvoice(Answer):
 
 
 class Reason(Answer):
-    """Why an invoice waits for a person. One that `must_be_corrected` is not settled by accepting what was read."""
+    """Why an invoice waits for a person. One that `must_be_corrected` does not go away by accepting what was read."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [REASON_EXAMPLE]})
 

@@ -24,7 +24,7 @@ from invoice_pipelines_tests.support.plug_in import install
 FAX = """
 import json, os
 from invoice_pipelines.delivery.channels.addresses import PHONE_NUMBERS
-from invoice_pipelines.delivery.channels.channel import Accepted, MessagingChannel, OutcomeUnknown, Sender
+from invoice_pipelines.delivery.channels.channel import Accepted, MessagingChannel, OutcomeUnknown, Originator
 
 class OpenFax:
     def __init__(self, settings):
@@ -45,7 +45,7 @@ class OpenFax:
 
 FAX = MessagingChannel(
     name="fax", title="faxes", addresses=PHONE_NUMBERS, open=OpenFax, is_set_up=lambda settings: True,
-    sender=lambda context: Sender("+4930999"), per_minute=lambda wishes: 100_000, can_look_up=False,
+    sender=lambda context: Originator("+4930999"), per_minute=lambda wishes: 100_000, can_look_up=False,
     fit=str.upper, texts_of="sms",
 )
 """

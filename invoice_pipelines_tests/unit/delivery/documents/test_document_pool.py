@@ -20,7 +20,7 @@ from invoice_pipelines.delivery.documents.pool import (
     PoolError,
     warm_pool,
 )
-from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop, input_sha256
+from invoice_pipelines.delivery.documents.writing import Made, NotMade, Stationery, Task, input_sha256
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.samples import sample_invoice, sample_organization
 from invoice_pipelines.delivery.values import DocumentFormat
@@ -29,9 +29,9 @@ KEPT_IN = TemporaryDirectory(prefix="invoice-pipelines-test-")
 LATE = b"#for a in range(100000) { for b in range(100000) { let c = a + b } }\n"
 
 
-def workshop(**files: bytes) -> Workshop:
+def stationery(**files: bytes) -> Stationery:
     bundle = bundle_of({f"{name}.typ": content for name, content in files.items()})
-    return Workshop.of(sample_organization(), bundle, KEPT_IN.name)
+    return Stationery.of(sample_organization(), bundle, KEPT_IN.name)
 
 
 def task(number: str) -> Task:
@@ -45,20 +45,20 @@ def pool() -> Iterator[DocumentPool]:
 
 
 def test_a_document_that_takes_too_long_fails_and_the_others_are_made(pool: DocumentPool) -> None:
-    list(pool.make(workshop(), [task("warm")]))
-    ((_, late),) = pool.make(workshop(invoice=LATE), [task("late")])  # left alone, it would take hours
+    list(pool.make(stationery(), [task("warm")]))
+    ((_, late),) = pool.make(stationery(invoice=LATE), [task("late")])  # left alone, it would take hours
     assert isinstance(late, NotMade)
     assert (late.code, late.retry) == (TIMEOUT, False)
     assert pool.process_ids() == []
-    ((_, made),) = pool.make(workshop(), [task("next")])
+    ((_, made),) = pool.make(stationery(), [task("next")])
     assert isinstance(made, Made)
 
 
 def test_a_document_whose_process_dies_is_tried_once_more(pool: DocumentPool) -> None:
-    list(pool.make(workshop(), [task("warm")]))
+    list(pool.make(stationery(), [task("warm")]))
     tasks = [task(str(number)) for number in range(8)]
     answers = []
-    for of_task, answer in pool.make(workshop(), tasks):
+    for of_task, answer in pool.make(stationery(), tasks):
         answers.append((of_task, answer))
         if len(answers) == 3:
             os.kill(pool.process_ids()[0], signal.SIGKILL)
@@ -68,10 +68,10 @@ def test_a_document_whose_process_dies_is_tried_once_more(pool: DocumentPool) ->
 
 @pytest.mark.slow
 def test_a_document_that_wants_too_much_memory_fails_twice_and_may_be_tried_later() -> None:
-    hungry = workshop(invoice=b'#let s = "x" * 1000\n#for a in range(100) { s = s + s }\n')
+    hungry = stationery(invoice=b'#let s = "x" * 1000\n#for a in range(100) { s = s + s }\n')
     with DocumentPool(1, PoolBounds(most_memory=800_000_000)) as pool:
         answers = list(pool.make(hungry, [task("hungry")]))
-        ((_, made),) = pool.make(workshop(), [task("next")])
+        ((_, made),) = pool.make(stationery(), [task("next")])
     ((_, died),) = answers
     assert isinstance(died, NotMade)
     assert (died.code, died.retry) == (PROCESS_DIED, True)
@@ -81,11 +81,11 @@ def test_a_document_that_wants_too_much_memory_fails_twice_and_may_be_tried_late
 def test_a_process_that_never_starts_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     with DocumentPool(1) as pool, pytest.raises(PoolError, match="does not start"):
-        list(pool.make(workshop(), [task("none")]))
+        list(pool.make(stationery(), [task("none")]))
 
 
 def test_what_decides_a_document_is_all_that_was_issued_and_not_how_far_it_is_paid() -> None:
-    given, known = task("RE-1"), workshop()
+    given, known = task("RE-1"), stationery()
     ways = {name: replace(given.invoice, **{name: "another"}) for name in IssuedInvoice.__slots__}
     differing = {
         name
@@ -99,7 +99,7 @@ def test_what_decides_a_document_is_all_that_was_issued_and_not_how_far_it_is_pa
     line = replace(given.invoice.lines[0], description="another")
     changed = replace(given.invoice, lines=(line, *given.invoice.lines[1:]))
     assert input_sha256(known, replace(given, invoice=changed)) != input_sha256(known, given)
-    assert input_sha256(workshop(totals=b"// ours"), given) != input_sha256(known, given)
+    assert input_sha256(stationery(totals=b"// ours"), given) != input_sha256(known, given)
     assert input_sha256(known, replace(given, language="en")) != input_sha256(known, given)
 
 
@@ -109,7 +109,7 @@ def test_a_warm_pool_serves_one_after_the_other_never_two_at_once_and_its_proces
     # Tests that ran before in this process may have left any number of pools.
     monkeypatch.setattr("invoice_pipelines.delivery.documents.pool._idle", [])
     with warm_pool(1) as first:
-        list(first.make(workshop(), [task("one")]))
+        list(first.make(stationery(), [task("one")]))
         pids = first.process_ids()
         with warm_pool(1) as second:
             assert second is not first

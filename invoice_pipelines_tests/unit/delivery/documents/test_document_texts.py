@@ -12,7 +12,7 @@ import pikepdf
 import pytest
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
-from invoice_pipelines.delivery.documents.writing import Task, Workshop, Writer, Written
+from invoice_pipelines.delivery.documents.writing import Stationery, Task, Writer, Written
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.language.catalogue import project_catalogue
 from invoice_pipelines.delivery.rendering.samples import BUYER, sample_invoice, sample_organization
@@ -28,7 +28,7 @@ XRECHNUNG = (DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL)
 
 @pytest.fixture(scope="module")
 def writer() -> Writer:
-    return Writer(Workshop.of(sample_organization(), bundle_of({}), "nowhere"))
+    return Writer(Stationery.of(sample_organization(), bundle_of({}), "nowhere"))
 
 
 def written(

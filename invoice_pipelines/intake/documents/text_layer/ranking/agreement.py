@@ -67,8 +67,8 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         for other in set(printed) - expected
     )
     alone = [amounts[0] for line in lines if len(amounts := [one for one in line.amounts if one.money]) == 1]
-    nets = {amount.value for amount in alone if amount.claims("net") and not amount.claims("gross")}
-    untaxed = nets == {value} and any(amount.claims("tax") and amount.value == taken for amount in alone)
+    nets = {amount.value for amount in alone if amount.is_named("net") and not amount.is_named("gross")}
+    untaxed = nets == {value} and any(amount.is_named("tax") and amount.value == taken for amount in alone)
     misread = beside and not expected <= set(printed)
     if not (misread or (untaxed and taken) or is_subtotal(lines, value) or _is_base(lines, value)):
         return totals
@@ -83,7 +83,9 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
 def _is_base(lines: Sequence[AmountLine], value: Decimal) -> bool:
     """Whether a printed rate of an amount is a printed tax to the cent, and the tax that the amount would contain is
     another one: so the tax is still to be added."""
-    taxes = {abs(one.value) for line in lines for one in line.amounts if one.money and one.claims("tax") and one.value}
+    taxes = {
+        abs(one.value) for line in lines for one in line.amounts if one.money and one.is_named("tax") and one.value
+    }
     rates = {rate for line in lines for rate in line.percentages if rate > 0}
     return any(
         abs(abs(value) * rate / 100 - tax) <= _CENT / 2 < abs(abs(value) * rate / (100 + rate) - tax)
@@ -103,11 +105,11 @@ def _tied(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         # Charges and tips were added to it, too.
         apart = _ends_block(lines, gross.amount) and net.confidence <= _DISPUTED
         return replace(totals, net=None, contradicts=False) if apart else totals
-    if tax is None or not tax.amount.value or not tax.amount.claims("tax") or net.amount.parts or tax.amount.parts:
+    if tax is None or not tax.amount.value or not tax.amount.is_named("tax") or net.amount.parts or tax.amount.parts:
         return totals
     apart = len({one.amount.line for one in (net, tax, gross)}) == 3
     printed = any(amount.value == net.amount.value for line in lines for amount in line.amounts if amount.money)
-    named = net.amount.claims("net") or net.amount.claims("line_total")
+    named = net.amount.is_named("net") or net.amount.is_named("line_total")
     usual = any(abs(net.amount.value * rate / 100 - tax.amount.value) <= _CENT for rate in usual_rates())
     if not (apart and printed and (named or usual)):
         return totals
@@ -123,7 +125,7 @@ def _settled(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return replace(totals, payable=payable.at_least(gross.confidence))
     if payable.amount.value or not gross.amount.value:
         return totals
-    named = [amount for line in lines for amount in line.amounts if amount.claims("gross")]
+    named = [amount for line in lines for amount in line.amounts if amount.is_named("gross")]
     if any(abs(amount.value) > abs(gross.amount.value) for amount in named):
         return totals
     return replace(totals, prepaid=gross, payable=payable.at_least(gross.confidence))
@@ -187,7 +189,7 @@ def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterato
         yield "articles"
     if any(value - other in values for other in values if 0 < value - other < value * _HIGHEST_TAX_SHARE):
         yield "net and tax"
-    named = {role: {sign * one.value for one in money if one.claims(role)} for role in ("net", "line_total", "tax")}
+    named = {role: {sign * one.value for one in money if one.is_named(role)} for role in ("net", "line_total", "tax")}
     if len(named["tax"]) == 1 and value - max(named["tax"]) in (named["net"] | named["line_total"]) - {value}:
         yield "named net and tax"
     if any(_ends_block(lines, amount) for amount in printed):
@@ -210,7 +212,7 @@ def _ends_block(lines: Sequence[AmountLine], total: Amount) -> bool:
         if len(money) > 1 or money[0].page != total.page:
             return False
         added += money[0].value
-        if money[0].claims("line_total") or money[0].claims("net"):
+        if money[0].is_named("line_total") or money[0].is_named("net"):
             return added == total.value != money[0].value
     return False
 

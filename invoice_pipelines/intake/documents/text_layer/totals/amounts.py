@@ -29,7 +29,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Box, Word
 _FARTHEST_BELOW_HEADING = 260.0
 _HEADINGS = 24
 
-CLAIM = 0.6
+NAMED = 0.6
 """From this likelihood on, words on the amount's own line name it; a heading above a column weighs less."""
 
 LEARNED = 0.98
@@ -69,9 +69,9 @@ class Amount:
     currency: str | None = None
     parts: tuple[Amount, ...] = ()
 
-    def claims(self, role: str) -> bool:
+    def is_named(self, role: str) -> bool:
         """Whether words on its own line, and not only a heading above, say that it is this."""
-        return self.money and not self.parts and self.roles.get(role, 0.0) >= CLAIM
+        return self.money and not self.parts and self.roles.get(role, 0.0) >= NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +197,11 @@ def with_learned(lines: Sequence[AmountLine], learned: Mapping[str, Place]) -> l
         for amount in line.amounts:
             if id(amount) in chosen:
                 amount = replace(amount, roles={chosen[id(amount)]: LEARNED})
-            elif set(chosen.values()) & {role for role, value in amount.roles.items() if value >= CLAIM}:
+            elif set(chosen.values()) & {role for role, value in amount.roles.items() if value >= NAMED}:
                 amount = replace(
                     amount,
                     roles={
-                        role: min(value, CLAIM - 0.05) if role in chosen.values() else value
+                        role: min(value, NAMED - 0.05) if role in chosen.values() else value
                         for role, value in amount.roles.items()
                     },
                 )

@@ -1,6 +1,6 @@
 """Which printed labels contradict totals that tie.
 
-Three numbers that add up are found on many pages. What the words beside an amount claim must not be outvoted by them:
+Three numbers that add up are found on many pages. What the words beside an amount say must not be outvoted by them:
 an invoice whose printed total is wrong has to be refused, so in doubt there is a contradiction.
 """
 
@@ -32,16 +32,16 @@ class Triple:
     confirmed: bool
 
 
-class Claims:
+class NamedAmounts:
     """All amounts of a document that words on their own line name a total, a tax, or what is added and deducted."""
 
     def __init__(self, amounts: Sequence[Amount]) -> None:
-        self._gross = [amount for amount in amounts if amount.claims("gross")]
+        self._gross = [amount for amount in amounts if amount.is_named("gross")]
         self._net = [amount for amount in amounts if _net(amount) >= _NET]
         # A tax that is contained in the price of an article is part of its price.
-        self._tax = [amount for amount in amounts if amount.claims("tax") and "contained" not in amount.roles]
-        self._payable = [amount for amount in amounts if amount.claims("payable")]
-        self._prepaid = {abs(amount.value) for amount in amounts if amount.claims("prepaid")}
+        self._tax = [amount for amount in amounts if amount.is_named("tax") and "contained" not in amount.roles]
+        self._payable = [amount for amount in amounts if amount.is_named("payable")]
+        self._prepaid = {abs(amount.value) for amount in amounts if amount.is_named("prepaid")}
         self._adjusting = [amount for amount in amounts if _is_adjusting(amount)]
         self._adjustments = {abs(amount.value) for amount in self._adjusting} | self._prepaid
         self._net_and_tax_lines = sorted(amount.line for amount in (*self._net, *self._tax))
@@ -69,20 +69,20 @@ class Claims:
 
     def _other_gross(self, triple: Triple) -> Amount | None:
         gross = triple.gross
-        own = gross.claims("gross")
-        for claim in self._gross:
-            if abs(claim.value) == abs(gross.value) or _other_currency(claim, gross) or self._explained(claim, triple):
+        own = gross.is_named("gross")
+        for named in self._gross:
+            if abs(named.value) == abs(gross.value) or _other_currency(named, gross) or self._explained(named, triple):
                 continue
-            if not own or abs(claim.value) > abs(gross.value):
-                return claim
+            if not own or abs(named.value) > abs(gross.value):
+                return named
             # Smaller totals before are those of parts; one that comes after is no part of what was summed up.
-            if claim.line > gross.line and (claim.page == gross.page or self._is_block(gross.line, claim.line)):
-                return claim
+            if named.line > gross.line and (named.page == gross.page or self._is_block(gross.line, named.line)):
+                return named
         if not own:
-            for claim in self._payable:
-                paid = abs(gross.value - claim.value)
+            for named in self._payable:
+                paid = abs(gross.value - named.value)
                 if paid and paid not in self._prepaid:
-                    return claim
+                    return named
         return None
 
     def _is_block(self, after: int, until: int) -> bool:
@@ -90,52 +90,52 @@ class Claims:
         index = bisect_left(self._net_and_tax_lines, after + 1)
         return index < len(self._net_and_tax_lines) and self._net_and_tax_lines[index] <= until
 
-    def _explained(self, claim: Amount, triple: Triple) -> bool:
+    def _explained(self, named: Amount, triple: Triple) -> bool:
         """Whether a total differs only by an allowance, charge or prepayment, or by an amount printed in between."""
         gross = triple.gross
-        if not gross.claims("gross"):
+        if not gross.is_named("gross"):
             return False
-        if {abs(claim.value - gross.value), abs(claim.value - triple.net.value)} & self._adjustments:
+        if {abs(named.value - gross.value), abs(named.value - triple.net.value)} & self._adjustments:
             return True
-        lines = self._lines_of.get(abs(claim.value - gross.value), [])
+        lines = self._lines_of.get(abs(named.value - gross.value), [])
         index = bisect_left(lines, gross.line + 1)
-        return index < len(lines) and lines[index] <= claim.line
+        return index < len(lines) and lines[index] <= named.line
 
     def _other_net(self, triple: Triple) -> Amount | None:
         net = triple.net
         reckoned = bool(net.parts) and all(_is_adjusting(part) for part in net.parts[1:])
         own = _SURE if reckoned else _net(net)
         known = {net.value, *(part.value for part in net.parts)}
-        others = [claim for claim in self._net if claim.value not in known and not _other_currency(claim, net)]
+        others = [named for named in self._net if named.value not in known and not _other_currency(named, net)]
         if own < _NET and _adds_up(others, net.value):
             return None
         if reckoned:  # what is printed below the parts of a sum is that sum
-            below = [claim for claim in others if max(part.line for part in net.parts) < claim.line < triple.gross.line]
+            below = [named for named in others if max(part.line for part in net.parts) < named.line < triple.gross.line]
             if below and not _adds_up(below, net.value):
                 return below[0]
-        for claim in others:
-            if not net.parts and claim.line < net.line and abs(claim.value - net.value) in self._adjustments:
+        for named in others:
+            if not net.parts and named.line < net.line and abs(named.value - net.value) in self._adjustments:
                 continue
-            larger = abs(claim.value) > abs(net.value)
-            if own < _NET or (_net(claim) > own and (larger or claim.line >= net.line)):
-                return claim
-            if _net(claim) == own >= _SURE and larger:
-                return claim
+            larger = abs(named.value) > abs(net.value)
+            if own < _NET or (_net(named) > own and (larger or named.line >= net.line)):
+                return named
+            if _net(named) == own >= _SURE and larger:
+                return named
         return None
 
     def _other_tax(self, triple: Triple) -> Amount | None:
         tax = triple.tax
-        own = tax.claims("tax") or bool(tax.parts)
+        own = tax.is_named("tax") or bool(tax.parts)
         parts = {part.value for part in tax.parts}
-        others = [claim for claim in self._tax if claim.value != tax.value and claim.value not in parts]
+        others = [named for named in self._tax if named.value != tax.value and named.value not in parts]
         if not others or _adds_up(others, tax.value):
             return None
         first = min(amount.line for amount in (triple.net, *triple.net.parts, tax, *tax.parts))
-        for claim in others:
-            if _other_currency(claim, tax) or claim.value == 0:
+        for named in others:
+            if _other_currency(named, tax) or named.value == 0:
                 continue
-            if not own or abs(claim.value) > abs(tax.value) or first <= claim.line <= triple.gross.line:
-                return claim
+            if not own or abs(named.value) > abs(tax.value) or first <= named.line <= triple.gross.line:
+                return named
         return None
 
     def _forgotten(self, triple: Triple) -> Amount | None:
@@ -151,13 +151,13 @@ class Claims:
 
 def _net(amount: Amount) -> float:
     """How sure the words on its own line are that an amount is a net amount; 0 where it is something else, too."""
-    if not (amount.claims("net") or amount.claims("line_total")) or amount.parts:
+    if not (amount.is_named("net") or amount.is_named("line_total")) or amount.parts:
         return 0.0
     return amount.roles.get("net", 0.0)
 
 
 def _is_adjusting(amount: Amount) -> bool:
-    return amount.claims("charge") or amount.claims("allowance")
+    return amount.is_named("charge") or amount.is_named("allowance")
 
 
 def _other_currency(one: Amount, other: Amount) -> bool:
@@ -195,6 +195,6 @@ def _reckon(start: Amount, parts: Sequence[Amount]) -> Amount:
 
 def signed(part: Amount, whole: Decimal) -> Amount:
     """An allowance as what it does to the whole, however its sign is printed; a charge as printed."""
-    if not part.claims("allowance"):
+    if not part.is_named("allowance"):
         return part
     return replace(part, value=-abs(part.value) if whole > 0 else abs(part.value))

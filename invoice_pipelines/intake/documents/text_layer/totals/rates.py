@@ -44,7 +44,7 @@ def tax_rates(lines: Sequence[AmountLine], rows: Sequence[RateRow]) -> set[Decim
     """The percentages that may be rates of tax; those of discounts and charges are none."""
     found = {row.rate for row in rows}
     for line in lines:
-        named = {role for amount in line.amounts for role in ("allowance", "charge", "other") if amount.claims(role)}
+        named = {role for amount in line.amounts for role in ("allowance", "charge", "other") if amount.is_named(role)}
         if not named or any(amount.roles.get("tax", 0.0) >= HEADED for amount in line.amounts):
             found.update(line.percentages)
     return found
@@ -55,9 +55,9 @@ def tax_sums(lines: Sequence[AmountLine], rows: Sequence[RateRow]) -> list[Amoun
     sums = [sum_of([row.tax for row in rows], "tax")] if len(rows) > 1 else []
     by_name: dict[str, Amount] = {}
     for line in lines:
-        claims = [amount for amount in line.amounts if amount.claims("tax")]
-        if line.regional_tax and claims:
-            by_name.setdefault(line.regional_tax, claims[-1])
+        named = [amount for amount in line.amounts if amount.is_named("tax")]
+        if line.regional_tax and named:
+            by_name.setdefault(line.regional_tax, named[-1])
     if len(by_name) > 1:
         sums.append(sum_of(list(by_name.values()), "tax"))
     return [*sums, *(sum_of(run, "tax") for run in _runs(lines))]
@@ -67,15 +67,15 @@ def _runs(lines: Sequence[AmountLine]) -> Iterable[list[Amount]]:
     """Taxes on lines that follow each other. None of them is the sum of the others, or another one again."""
     run: list[Amount] = []
     for line in [*lines, None]:
-        claims = [amount for amount in line.amounts if amount.claims("tax")] if line else []
-        alone = line is not None and len(claims) == 1 == sum(amount.money for amount in line.amounts)
+        named = [amount for amount in line.amounts if amount.is_named("tax")] if line else []
+        alone = line is not None and len(named) == 1 == sum(amount.money for amount in line.amounts)
         if run and not (alone and line and line.number - run[-1].line == 1):
             values = {amount.value for amount in run}
             if 1 < len(run) == len(values) and 2 * max(values, key=abs) != sum(values):
                 yield run
             run = []
         if alone:
-            run.append(claims[0])
+            run.append(named[0])
 
 
 def base_sums(rows: Sequence[RateRow]) -> list[Amount]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from invoice_pipelines.intake.documents.text_layer.totals.amounts import CLAIM, Amount, AmountLine
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import NAMED, Amount, AmountLine
 
 _MOST = 12  # of each kind of amount; more are no receipt
 _LARGEST_ROUNDING = Decimal("0.05")
@@ -34,8 +34,8 @@ def find_paid(lines: Sequence[AmountLine]) -> Paid | None:
     """The total by what was handed over and given back: cash - change = total. None where nothing says so, or where
     different amounts come out."""
     money = [amount for line in lines for amount in line.amounts if amount.money]
-    change = [amount for amount in money if amount.claims("change")][:_MOST]
-    tendered = [amount for amount in money if amount.claims("tendered") or amount.claims("prepaid")][:_MOST]
+    change = [amount for amount in money if amount.is_named("change")][:_MOST]
+    tendered = [amount for amount in money if amount.is_named("tendered") or amount.is_named("prepaid")][:_MOST]
     by_change: dict[Decimal, Amount] = {}
     for given in tendered:
         for back in change:
@@ -45,18 +45,18 @@ def find_paid(lines: Sequence[AmountLine]) -> Paid | None:
     rounding = find_rounding(lines)
     if len(by_change) > 1:
         # Cash and card beside each other: what is called a total by its own words.
-        named = {value: found for value, found in by_change.items() if total_share(found) >= CLAIM}
+        named = {value: found for value, found in by_change.items() if total_share(found) >= NAMED}
         by_change = named if len(named) == 1 else {}
     if by_change:
         (total,) = by_change.values()
         unrounded = rounding[1] if rounding and rounding[0].value == total.value else None
-        return Paid(total, total_share(total) >= CLAIM, unrounded)
+        return Paid(total, total_share(total) >= NAMED, unrounded)
     # Only cash is rounded, so a rounded total is that of a receipt; but for Swiss invoices, where all are.
     if rounding and (tendered or not any(amount.currency == "CHF" for amount in money)):
         return Paid(rounding[0], True, rounding[1])
     for given in tendered:
         total_as_given = _called(money, abs(given.value), tendered, change)
-        if total_as_given and total_share(total_as_given) >= CLAIM and not change and len(tendered) == 1:
+        if total_as_given and total_share(total_as_given) >= NAMED and not change and len(tendered) == 1:
             return Paid(total_as_given, True)
     return None
 
@@ -70,7 +70,7 @@ def sum_of_articles(lines: Sequence[AmountLine], total: Amount) -> Decimal | Non
     values = [
         line.amounts[-1].value
         for line in lines
-        if line.number < first and line.amounts[-1].money and max(line.amounts[-1].roles.values(), default=0) < CLAIM
+        if line.number < first and line.amounts[-1].money and max(line.amounts[-1].roles.values(), default=0) < NAMED
     ]
     return sum(values, Decimal(0)) if len(values) >= 2 else None
 
@@ -81,7 +81,7 @@ def total_share(amount: Amount) -> float:
 
 
 def _is_block(amount: Amount) -> bool:
-    return any(amount.claims(role) for role in (*_TOTALS, "tax"))
+    return any(amount.is_named(role) for role in (*_TOTALS, "tax"))
 
 
 def _called(
@@ -102,7 +102,7 @@ def find_rounding(lines: Sequence[AmountLine]) -> tuple[Amount, Amount, Decimal]
     """The total after and before rounding and the difference, where total + rounding = rounded total is printed."""
     for line in lines:
         for step in line.amounts:
-            if not step.claims("rounding") or not 0 < abs(step.value) <= _LARGEST_ROUNDING:
+            if not step.is_named("rounding") or not 0 < abs(step.value) <= _LARGEST_ROUNDING:
                 continue
             totals = [
                 amount for other in lines for amount in other.amounts if amount.money and total_share(amount) >= _NAMED
@@ -121,15 +121,15 @@ def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
     and tax, or what is added after it."""
     value = printed[0].value
     money = [amount for line in lines for amount in line.amounts if amount.money]
-    if any(amount.claims("rounding") and amount.value for amount in money):
+    if any(amount.is_named("rounding") and amount.value for amount in money):
         return True
     cash = list(cash_of(money))
     if cash and not any(given - back == value for given, back in cash):
         return True
     # Half was paid before: the other half is printed twice, too.
-    before = {value + abs(amount.value) for amount in money if amount.claims("prepaid") and amount.value}
-    nets = {amount.value for amount in money if amount.claims("net") and amount.roles["net"] > _SURE_NET}
-    taxes = {amount.value for amount in money if amount.claims("tax") and amount.value}
+    before = {value + abs(amount.value) for amount in money if amount.is_named("prepaid") and amount.value}
+    nets = {amount.value for amount in money if amount.is_named("net") and amount.roles["net"] > _SURE_NET}
+    taxes = {amount.value for amount in money if amount.is_named("tax") and amount.value}
     if len(nets) == len(taxes) == 1 and value not in nets | {net + tax for net in nets for tax in taxes}:
         return True
     after = [amount.value for amount in money if amount.line > printed[0].line][:_AFTER]
@@ -141,8 +141,8 @@ def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
 
 def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
     """What may have been handed over, with what may have been given back."""
-    change = [abs(amount.value) for amount in money if amount.claims("change")][:12]
-    for amount in [amount for amount in money if amount.claims("tendered")][:12]:
+    change = [abs(amount.value) for amount in money if amount.is_named("change")][:12]
+    for amount in [amount for amount in money if amount.is_named("tendered")][:12]:
         for back in change:
             yield amount.value, back
 
@@ -151,10 +151,12 @@ def is_subtotal(lines: Sequence[AmountLine], value: Decimal) -> bool:
     """Whether an amount is called a subtotal and nothing else, and a tax that no printed rate takes out of it stands
     below: what was to be paid is more."""
     money = [amount for line in lines for amount in line.amounts if amount.money]
-    named = [amount for amount in money if amount.value == value and max(amount.roles.values(), default=0) >= CLAIM]
-    if not named or not all(amount.claims("line_total") for amount in named):
+    named = [amount for amount in money if amount.value == value and max(amount.roles.values(), default=0) >= NAMED]
+    if not named or not all(amount.is_named("line_total") for amount in named):
         return False
-    below = [amount.value for amount in money if amount.claims("tax") and amount.line > named[0].line and amount.value]
+    below = [
+        amount.value for amount in money if amount.is_named("tax") and amount.line > named[0].line and amount.value
+    ]
     rates = {rate for line in lines for rate in line.percentages if rate > 0}
     return bool(below) and not any(
         abs(value * rate / (100 + rate) - tax) <= _LARGEST_ROUNDING / 5 for rate in rates for tax in below

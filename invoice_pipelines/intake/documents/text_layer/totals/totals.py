@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from invoice_pipelines.intake.documents.text_layer.totals.amounts import CLAIM, LEARNED, Amount, AmountLine
-from invoice_pipelines.intake.documents.text_layer.totals.claims import Claims, Triple
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, NAMED, Amount, AmountLine
+from invoice_pipelines.intake.documents.text_layer.totals.named_amounts import NamedAmounts, Triple
 from invoice_pipelines.intake.documents.text_layer.totals.rates import (
     HEADED,
     TOLERANCE,
@@ -135,10 +135,10 @@ def with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
 def _denied(found: Explanation, net: Amount, gross: Amount, amounts: Sequence[Amount]) -> bool:
     """Whether what else is printed says otherwise than lines of tax."""
     named = {amount.value for amount in amounts if _names_net(amount)}
-    taxed = {amount.value for amount in amounts if amount.claims("tax") and "contained" not in amount.roles}
+    taxed = {amount.value for amount in amounts if amount.is_named("tax") and "contained" not in amount.roles}
     parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
     known = {net.value, found.tax.value, gross.value, Decimal(0)} | parts
-    against = Claims(amounts).against(Triple(net, found.tax, gross, 0.0, confirmed=True))
+    against = NamedAmounts(amounts).against(Triple(net, found.tax, gross, 0.0, confirmed=True))
     return bool((named | taxed) - known or against)
 
 
@@ -162,7 +162,7 @@ def _without_table(lines: Sequence[AmountLine], found: Explanation) -> list[Amou
     repeated = {row.base.value + row.tax.value for row in found.rows if row.base} | {found.net.value}
 
     def unnamed(amount: Amount) -> Amount:
-        return replace(amount, roles={}) if amount.value in repeated and amount.claims("tax") else amount
+        return replace(amount, roles={}) if amount.value in repeated and amount.is_named("tax") else amount
 
     return [replace(line, amounts=tuple(map(unnamed, line.amounts))) for line in lines if line.number not in explained]
 
@@ -176,7 +176,7 @@ def _found_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
         after, _, differs = rounding
         confidence = totals.gross.confidence
         return replace(totals, payable=Chosen(after, confidence), rounding=differs)
-    if totals.gross and any(amount.claims("rounding") and amount.value for line in lines for amount in line.amounts):
+    if totals.gross and any(amount.is_named("rounding") and amount.value for line in lines for amount in line.amounts):
         # Something was rounded, and it does not come out.
         return replace(totals, gross=totals.gross.at_most(_UNPROVED))
     totals = _without_net(totals, lines)
@@ -186,7 +186,7 @@ def _found_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
 def _exempt(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Where the document says that there is no tax, its only total is the net amount, too."""
     gross = totals.gross
-    taxed = any(amount.claims("tax") and amount.value for line in lines for amount in line.amounts)
+    taxed = any(amount.is_named("tax") and amount.value for line in lines for amount in line.amounts)
     if gross is None or totals.tax or totals.contradicts or taxed:
         return totals
     net = totals.net
@@ -211,7 +211,7 @@ def _with_paid(totals: Totals, paid: Paid) -> Totals:
     if totals.ties and gross:
         if paid.unrounded is None or gross.amount.value != paid.unrounded.value:
             sure = _UNPROVED  # net and tax make a total that was not paid
-    elif totals.net and totals.tax and totals.net.amount.claims("net") and totals.net.amount.roles["net"] > _SURE_NET:
+    elif totals.net and totals.tax and totals.net.amount.is_named("net") and totals.net.amount.roles["net"] > _SURE_NET:
         sure = _UNPROVED  # and so do what the words call a net amount and its tax
     total = _chosen(paid.total, sure)
     tax = totals.tax
@@ -229,14 +229,14 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     if totals.net and gross and (totals.tax or totals.net.amount.value != gross.amount.value):
         return totals
     amounts = [amount for line in lines for amount in line.amounts]
-    named = [amount for amount in amounts if any(map(amount.claims, _FINAL))]
+    named = [amount for amount in amounts if any(map(amount.is_named, _FINAL))]
     values = {amount.value for amount in named}
     if gross is None or gross.confidence < 0.4:
         return totals
-    taxed = any(amount.claims("tax") and "contained" not in amount.roles for amount in amounts)
+    taxed = any(amount.is_named("tax") and "contained" not in amount.roles for amount in amounts)
     if totals.contradicts:
         return totals
-    unnamed = [amount for amount in amounts if amount.money and max(amount.roles.values(), default=0.0) < CLAIM]
+    unnamed = [amount for amount in amounts if amount.money and max(amount.roles.values(), default=0.0) < NAMED]
     if any(abs(amount.value) > abs(gross.amount.value) and amount.line > gross.amount.line for amount in unnamed):
         return replace(totals, gross=gross.at_most(_UNPROVED))
     if sum_of_articles(lines, gross.amount) == gross.amount.value and values <= {gross.amount.value}:
@@ -259,8 +259,8 @@ def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     if len(rows) > 1:
         # The base of one of several rates is not the net amount.
         candidates["net"] = {value: net for value, net in candidates["net"].items() if "base" not in net.roles}
-    claims = Claims(amounts)
-    reckoned = claims.reckoned_nets()
+    named_amounts = NamedAmounts(amounts)
+    reckoned = named_amounts.reckoned_nets()
     sums = {"tax": tax_sums(lines, rows), "net": [*base_sums(rows), *reckoned]}
     for role, computed in sums.items():
         for amount in computed:
@@ -268,16 +268,16 @@ def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
             if printed is None or _likelihood(printed, role) < _LABELLED:
                 candidates[role][amount.value] = amount
     triples = _triples(candidates, rates, {amount.value for amount in sums["tax"]}, exempt)[:_CHECKED]
-    borne_out = [triple for triple in triples if not claims.against(triple)]
+    borne_out = [triple for triple in triples if not named_amounts.against(triple)]
     if not borne_out:
-        contradicting = claims.against(triples[0]) if triples else {}
+        contradicting = named_amounts.against(triples[0]) if triples else {}
         return _untied(candidates, rates, rows, sums, triples[0] if triples else None, contradicting)
     best = borne_out[0]
     confidence = _confidence(best)
     if any(_rivals(triple, best) for triple in triples if triple is not best):
         confidence = min(confidence, 0.8)
     parts = next((amount.parts[1:] for amount in reckoned if amount.value == best.net.value), ())
-    adjusting = {role: [part for part in parts if part.claims(role)] for role in ("allowance", "charge")}
+    adjusting = {role: [part for part in parts if part.is_named(role)] for role in ("allowance", "charge")}
     adjusted = {role: _chosen(sum_of(of, role), confidence) if of else None for role, of in adjusting.items()}
     totals = Totals(
         net=_chosen(best.net, confidence),
@@ -322,7 +322,7 @@ def _likelihood(amount: Amount, role: str) -> float:
     """How likely an amount plays a role; 0 where the words on its line say that it is something else."""
     if role in amount.roles:
         return amount.roles[role]
-    if not amount.money or max(amount.roles.values(), default=0.0) >= CLAIM:
+    if not amount.money or max(amount.roles.values(), default=0.0) >= NAMED:
         return 0.0
     return _UNLABELLED
 
@@ -350,7 +350,7 @@ def _triples(
                 continue  # three numbers that happen to add up
             score = _likelihood(gross, "gross") + _likelihood(net, "net") + _likelihood(tax, "tax")
             score += (0.5 if by_rate or no_tax else 0.0) + (0.8 if by_sum else 0.0)
-            twice = _named_apart(net, gross) and (exempt or tax.claims("tax"))
+            twice = _named_apart(net, gross) and (exempt or tax.is_named("tax"))
             confirmed = twice if no_tax else by_rate or by_sum
             triples.append(Triple(net, tax, gross, score, confirmed))
     return sorted(triples, key=lambda triple: (triple.score, abs(triple.gross.value)), reverse=True)
@@ -360,11 +360,11 @@ def _named_apart(net: Amount, gross: Amount) -> bool:
     """Whether equal amounts are printed twice, each with words of its own that call it net and total. That nothing is
     added to one amount to make it the same amount proves nothing."""
     apart = net is not gross and (net.line, net.box) != (gross.line, gross.box)
-    return apart and _names_net(net) and gross.claims("gross")
+    return apart and _names_net(net) and gross.is_named("gross")
 
 
 def _names_net(amount: Amount) -> bool:
-    return amount.claims("net") or amount.claims("line_total")
+    return amount.is_named("net") or amount.is_named("line_total")
 
 
 def _confidence(triple: Triple) -> float:
@@ -429,7 +429,7 @@ def _total_before(nets: dict[Decimal, Amount], gross: Amount, tax: Amount | None
     totals = [
         amount
         for amount in nets.values()
-        if amount.claims("gross") and amount.value != gross.value and amount.line < before
+        if amount.is_named("gross") and amount.value != gross.value and amount.line < before
     ]
     if not totals or sum((amount.value for amount in totals), Decimal(0)) == gross.value:
         return None
@@ -439,7 +439,7 @@ def _total_before(nets: dict[Decimal, Amount], gross: Amount, tax: Amount | None
 def _receipt(candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal]) -> tuple[Amount, Amount] | None:
     """Total and the tax in it, as on a till receipt without a net total: a printed rate confirms both. None where
     another amount is called a total, too."""
-    totals = [gross for gross in candidates["gross"].values() if gross.claims("gross")]
+    totals = [gross for gross in candidates["gross"].values() if gross.is_named("gross")]
     if len(totals) > 1:
         return None
     pairs = [

@@ -143,10 +143,10 @@ def test_nobody_is_asked_for_while_nobody_watches(site: Site) -> None:
 
     of_sites_that_ended = asking()
 
-    def settled(wanted: int, page: Listener) -> None:
+    def come_to(wanted: int, page: Listener) -> None:
         page.wait(lambda _: len(asking() - of_sites_that_ended) == wanted)
 
     with listening(site.url, site.a.slug, site.a.sessions[Role.VIEWER]) as page:
         page.wait(lambda page: page.last("standing"))
-        settled(1, page)
-    settled(0, page)
+        come_to(1, page)
+    come_to(0, page)
