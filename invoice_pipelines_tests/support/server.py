@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -102,11 +103,29 @@ class PooledServer(DisposableServer):
         return url.set(query={"host": str(self.pooler)})
 
 
-def listens(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether somebody takes connections there."""
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there, on this machine."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((address, port)) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def running_redis(folder: Path, *options: str) -> Iterator[str]:
+    """Runs a Redis that forgets all when it ends; gives its URL, which leads to a socket in the folder unless `options`
+    say otherwise.
+    """
+    path = folder / "redis.sock"
+    command = [str(REDIS), "--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", "", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_for("Redis", lambda: _listens(path) or process.poll() is not None)
+        assert process.poll() is None
+        yield f"redis+socket://{path}"
+    finally:
+        process.kill()
+        process.wait()
+        path.unlink(missing_ok=True)
 
 
 def free_ports() -> dict[str, str]:

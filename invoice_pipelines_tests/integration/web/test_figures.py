@@ -36,8 +36,9 @@ from invoice_pipelines.workers.presence import forget_worker, note_worker
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase, drop_database
 from invoice_pipelines_tests.integration.intake.conftest import open_desk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.needs import IN_CI, needs_redis
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
-from invoice_pipelines_tests.support.server import REDIS
+from invoice_pipelines_tests.support.server import running_redis
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import open_tenant
 
@@ -45,7 +46,7 @@ MONITORING = PROJECT / "deploy" / "monitoring"
 OURS = re.compile(r"\b(?:invoice_pipelines|process)_[a-z_]+")
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None and os.environ.get("CI") != "true", reason="needs promtool; on Debian: apt install prometheus"
+    PROMTOOL is None and not IN_CI, reason="needs promtool; on Debian: apt install prometheus"
 )
 
 
@@ -341,34 +342,30 @@ def test_each_kind_of_work_has_its_domain() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(REDIS is None and os.environ.get("CI") != "true", reason="redis-server is not installed")
+@needs_redis
 def test_a_worker_is_told_of_while_it_takes_runs(
     scrape: Scrape, shared_database: TestDatabase, dagster: Engine, tmp_path: Path
 ) -> None:
     with shared_database.superuser.begin() as connection:
         connection.exec_driver_sql("delete from work.worker")
-    path = tmp_path / "redis.sock"
-    command = [str(REDIS), "--port", "0", "--unixsocket", str(path), "--dir", str(tmp_path), "--save", ""]
-    queue = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     urls = {"DATABASE_URL": shared_database.app_url, "DAGSTER_DATABASE_URL": dagster.url}
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(tmp_path / "home"),
-        "INVOICE_PIPELINES_BROKER_URL": f"redis+socket://{path}",
-        "INVOICE_PIPELINES_LOG_FORMAT": "json",
-        **{f"INVOICE_PIPELINES_{name}": url.render_as_string(hide_password=False) for name, url in urls.items()},
-    }
-    worker = Program(COMMAND_LINE, "worker", "--processes", "2", "--same-machine", environment=environment)
-    try:
-        wait_for(
-            "the workers", lambda: scrape()["workers", "express"] == 1 and scrape()["worker_processes", "bulk"] == 2
-        )
-        os.kill(worker.pid, signal.SIGTERM)
-        worker.wait()
-        assert scrape()["workers", "express"] == 0
-        assert scrape()["workers_silent",] == 0  # it took leave
-        assert [line for line in worker.complaints().splitlines() if "message" not in json.loads(line)] == []
-    finally:
-        worker.kill()
-        queue.kill()
-        queue.wait()
+    with running_redis(tmp_path) as queue:
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(tmp_path / "home"),
+            "INVOICE_PIPELINES_BROKER_URL": queue,
+            "INVOICE_PIPELINES_LOG_FORMAT": "json",
+            **{f"INVOICE_PIPELINES_{name}": url.render_as_string(hide_password=False) for name, url in urls.items()},
+        }
+        worker = Program(COMMAND_LINE, "worker", "--processes", "2", "--same-machine", environment=environment)
+        try:
+            wait_for(
+                "the workers", lambda: scrape()["workers", "express"] == 1 and scrape()["worker_processes", "bulk"] == 2
+            )
+            os.kill(worker.pid, signal.SIGTERM)
+            worker.wait()
+            assert scrape()["workers", "express"] == 0
+            assert scrape()["workers_silent",] == 0  # it took leave
+            assert [line for line in worker.complaints().splitlines() if "message" not in json.loads(line)] == []
+        finally:
+            worker.kill()

@@ -25,6 +25,7 @@ from playwright.sync_api import (
 )
 
 from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines_tests.support.needs import IN_CI
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
@@ -52,7 +53,7 @@ PATIENCE = 15_000
 expect.set_options(timeout=PATIENCE)
 
 needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true",
+    CHROMIUM is None and not IN_CI,
     reason="needs Chromium; on Debian: apt install chromium-headless-shell",
 )
 """For tests with a browser; CI, which installs one, fails without it."""

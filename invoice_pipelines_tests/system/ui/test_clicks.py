@@ -11,10 +11,11 @@ from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.desk.visitors import needs_chromium
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.overdue.test_daemon import running
-from invoice_pipelines_tests.system.ui.browser import CHROMIUM, browsing
+from invoice_pipelines_tests.system.ui.browser import browsing
 
 CUSTOMER = {"customer_number": "1", "name": "Müller GmbH", "country_code": "DE"}
 LINE = {"description": "Work", "quantity": "1", "unit_price": "100", "tax_category": "S", "tax_rate": "19"}
@@ -25,7 +26,7 @@ EDITOR = ".CodeMirror-lines, .cm-content"
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
+@needs_chromium
 def test_a_migration_is_backfilled_over_organizations_by_clicks_with_the_config_of_its_description(
     tmp_path: Path,
 ) -> None:

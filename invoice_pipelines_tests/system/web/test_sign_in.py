@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from cryptography.fernet import Fernet
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import set_role
+from invoice_pipelines_tests.support.desk.visitors import needs_chromium
 from invoice_pipelines_tests.support.oidc import CLIENT_ID, CLIENT_SECRET, running_provider
 from invoice_pipelines_tests.support.web import add_person
-from invoice_pipelines_tests.system.ui.browser import CHROMIUM, browsing
+from invoice_pipelines_tests.system.ui.browser import browsing
 from invoice_pipelines_tests.system.web.process import installation
 
 WHO = "fetch('/api/v1/session').then(answer => answer.json()).then(who => who.email || who.code)"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
+@needs_chromium
 def test_a_browser_goes_to_the_provider_and_comes_back_signed_in_also_after_the_key_was_changed(tmp_path: Path) -> None:
     first, second = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     with (

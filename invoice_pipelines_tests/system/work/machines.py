@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 
 import httpx
-import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import URL
 
@@ -24,8 +23,8 @@ from invoice_pipelines.database.embedded import SUPERUSER
 from invoice_pipelines.database.roles import APP, WEB
 from invoice_pipelines.workers.shared import FILES
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.support.server import REDIS, DisposableServer, listens
-from invoice_pipelines_tests.support.waiting import wait_for
+from invoice_pipelines_tests.support.needs import lack, need
+from invoice_pipelines_tests.support.server import DisposableServer, running_redis
 
 COMMAND = str(Path(sys.executable).parent / "invoice-pipelines")
 DATABASE = "invoices"
@@ -134,10 +133,10 @@ def _added(kind: str, name: str, *words: str) -> Iterator[None]:
 
 @contextmanager
 def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
-    """A network for the length of the block. Skips the test where this process may make none."""
+    """A network for the length of the block. Skips the test where this process may make none, but not in CI."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("network namespaces need root and iproute2")
-    moto = pytest.importorskip("moto.server")
+        lack("network namespaces need root and iproute2")
+    moto = need("moto.server", reason="moto is not installed")
     # Of its own: what the one before left goes away a moment later than its name.
     own = os.getpid() + 50 * next(_NETWORKS)
     number = own % 250
@@ -150,21 +149,16 @@ def network(folder: Path, machines_in_it: int = 2) -> Iterator[Network]:
             addresses = [f"10.203.{number}.{place + 2}" for place in range(machines_in_it)]
             links = [_machine_link(stack, bridge, each, f"{own}-{place}") for place, each in enumerate(addresses)]
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
+            lack(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
         ground = NetworkedServer(folder / "postgresql", address)
         ground.acquire()
         stack.callback(ground.release)
-        queue = [str(REDIS), "--bind", address, "--port", "6379", "--protected-mode", "no", "--save", ""]
-        redis = subprocess.Popen(queue, stdout=subprocess.DEVNULL, cwd=folder)
-        stack.callback(redis.wait)
-        stack.callback(redis.kill)
+        stack.enter_context(running_redis(folder, "--bind", address, "--port", "6379", "--protected-mode", "no"))
         store = moto.ThreadedMotoServer(ip_address=address, port=0)
         store.start()
         stack.callback(store.stop)
         endpoint = "http://{}:{}".format(*store.get_host_and_port())
         httpx.put(f"{endpoint}/invoices").raise_for_status()
-        wait_for("Redis", lambda: listens(6379, address) or redis.poll() is not None)
-        assert redis.poll() is None
         shared = _shared(ground, endpoint, f"s3://invoices/{own}")
         machines = []
         for (name, link), own_address in zip(links, addresses, strict=True):

@@ -24,16 +24,17 @@ from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.support.delivery.press import open_press
-from invoice_pipelines_tests.support.server import REDIS, free_ports
+from invoice_pipelines_tests.support.needs import need, needs_redis
+from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, only_at_full_size, size
 from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
 from invoice_pipelines_tests.system.work.machines import DATABASE, Machine, Network, network
 from invoice_pipelines_tests.system.work.test_warm_workers import ABROAD, QUICK
 
-pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+need("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    needs_redis,
     pytest.mark.timeout(900),
 ]
 

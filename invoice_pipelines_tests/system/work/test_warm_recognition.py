@@ -10,16 +10,16 @@ import pytest
 from invoice_pipelines.intake.documents.ocr import pool_process
 from invoice_pipelines.intake.states import RECOGNIZE
 from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.support.server import REDIS
+from invoice_pipelines_tests.support.needs import need, needs_redis
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.system.work.test_warm_workers import WarmInstallation, installed
 
-pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+need("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
     pytest.mark.slow,
     only_at_full_size,
-    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    needs_redis,
     pytest.mark.timeout(900),
 ]
 

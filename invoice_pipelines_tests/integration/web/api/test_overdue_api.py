@@ -9,8 +9,8 @@ from typing import Any
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.payments import record_payment
+from invoice_pipelines_tests.integration.web.runs import run_look_for_overdue
 from invoice_pipelines_tests.support.billing.shop import Shop
-from invoice_pipelines_tests.support.runs import run_look_for_overdue
 from invoice_pipelines_tests.support.web import Site, Tenant, problem_of
 
 

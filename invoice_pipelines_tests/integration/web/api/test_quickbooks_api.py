@@ -17,8 +17,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
+from invoice_pipelines_tests.integration.web.runs import run_sync
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
-from invoice_pipelines_tests.support.runs import run_sync
 from invoice_pipelines_tests.support.web import (
     Site,
     Tenant,

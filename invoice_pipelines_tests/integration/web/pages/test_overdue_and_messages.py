@@ -18,9 +18,9 @@ from invoice_pipelines.organizations import change_organization
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.web.pages.routing import seen_tag
+from invoice_pipelines_tests.integration.web.runs import run_look_for_overdue
 from invoice_pipelines_tests.support.billing.shop import Shop
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
-from invoice_pipelines_tests.support.runs import run_look_for_overdue
 from invoice_pipelines_tests.support.web import Site, Tenant
 
 

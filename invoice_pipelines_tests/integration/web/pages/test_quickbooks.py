@@ -19,9 +19,9 @@ from invoice_pipelines.quickbooks.sync import sync
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
+from invoice_pipelines_tests.integration.web.runs import run_sync
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
-from invoice_pipelines_tests.support.runs import run_sync
 from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant
 
 REALMS = count(9_190_001)

@@ -12,9 +12,10 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import accept_invitation
 from invoice_pipelines.accounts.users import invite, set_role
 from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines_tests.support.desk.visitors import needs_chromium
 from invoice_pipelines_tests.support.waiting import wait_for
 from invoice_pipelines_tests.support.web import Site, add_person, problem_of, running_site
-from invoice_pipelines_tests.system.ui.browser import CHROMIUM, browsing
+from invoice_pipelines_tests.system.ui.browser import browsing
 
 PASSWORD = "correct horse battery staple"
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -186,7 +187,7 @@ def test_what_needs_no_credential_is_counted_by_address(site: Site) -> None:
         assert client.get(SESSION, headers={"X-Forwarded-For": "203.0.113.78"}).status_code == 401
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
+@needs_chromium
 def test_chromium_keeps_the_cookie_from_plain_http_on_this_machine(site: Site, anna: str, tmp_path: Path) -> None:
     body = f"{{email: '{anna}', password: '{PASSWORD}'}}"
     sign = (

@@ -8,14 +8,14 @@ import pytest
 
 from invoice_pipelines.workshop.bench.installation import runs, scale
 from invoice_pipelines.workshop.bench.installation.drawing import drawing
-from invoice_pipelines_tests.support.server import REDIS
+from invoice_pipelines_tests.support.needs import need, needs_redis
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
-pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+need("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
     pytest.mark.slow,
     only_at_full_size,
-    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    needs_redis,
     pytest.mark.timeout(900),
 ]
 
