@@ -45,6 +45,9 @@ def app_arguments(settings: Settings) -> dict[str, Any]:
             "worker_hijack_root_logger": False,
             "task_acks_late": False,
             "result_expires": 86_400,
-            "task_ignore_result": False,
+            # Else whoever sends a run listens for its result for ever, and cannot send while Redis is away. Whether a
+            # process died is asked for.
+            "task_ignore_result": True,
+            "task_store_errors_even_if_ignored": True,
         },
     }

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from dagster import DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, ResumeRunContext, WorkerStatus
@@ -28,11 +27,13 @@ from invoice_pipelines.workers.needless import ended_before_it_began
 
 MISSES = 3
 """So often in a row no worker may have a run before it has failed: one may be busy or out of reach for a moment."""
+MISSES_BEFORE_IT_BEGAN = 2
+"""The same for a run that has not begun. It is launched again, which does no harm where a worker has it after all."""
 SECONDS_TO_ANSWER = 2.0
 SECONDS_KNOWN = 5.0
 """What workers said holds for all runs that Dagster looks at in this time."""
-SECONDS_TO_BE_TAKEN = 30.0
-"""A run that was launched so long ago is in a queue or at a worker, or it is lost."""
+SECONDS_REMEMBERED = 600.0
+"""A run that Dagster has not looked at for so long has ended, and its misses are forgotten."""
 GONE = (OperationalError, RedisError, OSError)
 
 
@@ -41,7 +42,7 @@ class WarmRunLauncher(CeleryRunLauncher):
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(**app_arguments(load_settings()), inst_data=inst_data)
-        self._misses: dict[str, int] = {}
+        self._misses: dict[str, tuple[int, float]] = {}  # how many, and when workers were asked last
         self._active: frozenset[str] = frozenset()
         self._asked_at = float("-inf")
 
@@ -68,21 +69,28 @@ class WarmRunLauncher(CeleryRunLauncher):
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Any, routing_key: str) -> None:
         lane = run.tags.get("lane", self.default_queue)
         queue = lane if lane in QUEUES else self.default_queue
-        # Known before a worker has it, so that the run can be found at any moment.
+        # Known before a worker has it, so that the run can be stopped at any moment, and begins by its last task alone.
         task_id = f"{run.run_id}-{time.time_ns():x}"
         self._instance.add_run_tags(run.run_id, {DAGSTER_CELERY_TASK_ID_TAG: task_id})
-        task_signature.apply_async(task_id=task_id, queue=queue)
-        self._instance.report_engine_event(f"Waits for a warm worker in the queue {queue}.", run, cls=self.__class__)
+        try:
+            task_signature.apply_async(task_id=task_id, queue=queue)
+            told = f"Waits for a warm worker in the queue {queue}."
+        except GONE:
+            told = "Redis cannot be reached. The sensor `lost_runs` launches the run as soon as it can."
+        self._instance.report_engine_event(told, run, cls=self.__class__)
 
     def terminate(self, run_id: str) -> bool:
         """Stops a run, or takes it out of its queue."""
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
+        if run is None or run.is_finished:
+            return False
+        task_id, is_starting = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG), run.status is DagsterRunStatus.STARTING
+        if task_id is None and not is_starting:
             return False
         self._instance.report_run_canceling(run)
-        task_id = run.tags[DAGSTER_CELERY_TASK_ID_TAG]
-        self.celery.control.revoke(task_id, terminate=True)
-        if run.status is DagsterRunStatus.STARTING or self._has_no_worker(task_id):
+        if task_id is not None:
+            self.celery.control.revoke(task_id, terminate=True)
+        if is_starting or self._has_no_worker(run_id):
             now = self._instance.get_run_by_id(run_id)
             if now is not None and not now.is_finished:  # else its process has said so
                 self._instance.report_run_canceled(run)
@@ -94,59 +102,77 @@ class WarmRunLauncher(CeleryRunLauncher):
         if task_id is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, "It was never given to a worker.")
         try:
-            if task_id in self._tasks():
+            self._ask_again_after_a_while()
+            if run.run_id in self._active:
                 self._misses.pop(run.run_id, None)
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
-            state = self.celery.AsyncResult(task_id).state
+            its_process_died = self.celery.AsyncResult(task_id).state == "FAILURE"
         except GONE:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "Redis cannot be reached.")
-        misses = self._misses[run.run_id] = self._misses.get(run.run_id, 0) + 1
-        if state == "FAILURE":
-            del self._misses[run.run_id]
+        if its_process_died:
             return CheckRunHealthResult(WorkerStatus.FAILED, "The process of the run ended by itself.")
+        misses, counted_at = self._misses.get(run.run_id, (0, None))
+        if counted_at != self._asked_at:
+            misses += 1
+            self._misses[run.run_id] = misses, self._asked_at
         if misses < MISSES:
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"No worker has it ({misses}).")
-        del self._misses[run.run_id]
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"No worker has it any more; Celery says {state}.")
+        return CheckRunHealthResult(WorkerStatus.FAILED, "No worker has it any more.")
 
-    def launch_lost(self) -> list[str]:
-        """Launches runs again that are neither in a queue nor at a worker, as Redis lost them; returns their ids."""
-        launched_before = datetime.now(UTC) - timedelta(seconds=SECONDS_TO_BE_TAKEN)
-        filters = RunsFilter(statuses=[DagsterRunStatus.STARTING], updated_before=launched_before)
-        starting = [run for run in self._instance.get_runs(filters) if DAGSTER_CELERY_TASK_ID_TAG in run.tags]
+    def launch_lost(self, misses: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
+        """Launches runs again that are neither in a queue nor at a worker: Redis lost them, or whoever launched them
+        died before Redis had them. One look is not enough, as a worker may not answer, or a run be on its way.
+
+        `misses` is how often in a row each was not found before. Returns the ids of those that were launched again, and
+        the misses for the next look.
+        """
+        starting = self._instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTING]))
         if not starting:
-            return []
+            return [], {}
         try:
-            known = self._waiting() | self._tasks()
+            # In the order in which a run goes from one to the next, or it is seen in none.
+            known = self._waiting() | self._at_workers("reserved") | self._at_workers("active")
         except GONE:
-            return []
-        lost = [run for run in starting if run.tags[DAGSTER_CELERY_TASK_ID_TAG] not in known]
-        for run in lost:
-            self.launch_run(LaunchRunContext(run, workspace=None))
-        return [run.run_id for run in lost]
+            return [], dict(misses)
+        now = {run.run_id: misses.get(run.run_id, 0) + 1 for run in starting if run.run_id not in known}
+        lost = [run_id for run_id, times in now.items() if times >= MISSES_BEFORE_IT_BEGAN]
+        for run_id in lost:
+            del now[run_id]
+            run = self._instance.get_run_by_id(run_id)
+            if run is not None and run.status is DagsterRunStatus.STARTING:  # not stopped or begun meanwhile
+                self.launch_run(LaunchRunContext(run, workspace=None))
+        return lost, now
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
         return None
 
-    def _has_no_worker(self, task_id: str) -> bool:
-        self._asked_at = float("-inf")
+    def _has_no_worker(self, run_id: str) -> bool:
         try:
-            return task_id not in self._tasks()
+            return run_id not in self._at_workers("active")
         except GONE:
             return False
 
     def _waiting(self) -> frozenset[str]:
-        """The tasks in the queues."""
+        """The runs in the queues."""
         with self.celery.connection_for_read() as connection, connection.channel() as channel:
             keys = [channel._q_for_pri(queue, priority) for queue in QUEUES for priority in channel.priority_steps]
             messages = [message for key in keys for message in channel.client.lrange(key, 0, -1)]
-        return frozenset(json.loads(message)["headers"]["id"] for message in messages)
+        return frozenset(_run_of(json.loads(message)["headers"]["id"]) for message in messages)
 
-    def _tasks(self) -> frozenset[str]:
-        """The tasks that workers say they work on or have taken."""
+    def _at_workers(self, state: Literal["active", "reserved"]) -> frozenset[str]:
+        """The runs that workers say they work on, or have taken and not begun."""
+        answers = getattr(self.celery.control.inspect(timeout=SECONDS_TO_ANSWER), state)() or {}
+        return frozenset(_run_of(task["id"]) for tasks in answers.values() for task in tasks)
+
+    def _ask_again_after_a_while(self) -> None:
+        """Lets `_active` be what workers have said in the last seconds."""
         if time.monotonic() - self._asked_at > SECONDS_KNOWN:
-            asked = self.celery.control.inspect(timeout=SECONDS_TO_ANSWER)
-            answers = asked.active() or {}
-            self._active = frozenset(task["id"] for tasks in answers.values() for task in tasks)
+            self._active = self._at_workers("active")
             self._asked_at = time.monotonic()
-        return self._active
+            oldest = self._asked_at - SECONDS_REMEMBERED
+            self._misses = {run_id: missed for run_id, missed in self._misses.items() if missed[1] > oldest}
+
+
+def _run_of(task_id: str) -> str:
+    """A run has a task for each time it was launched."""
+    return task_id.rpartition("-")[0]

@@ -26,6 +26,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.make_app import make_app
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -67,21 +68,23 @@ def make_worker(settings: Settings) -> Celery:
     arguments["task_default_queue"] = arguments.pop("default_queue")
     app: Celery = make_app(app_args={**arguments, "include": []})  # type: ignore[no-untyped-call]
 
-    @app.task(bind=True, name=TASK_EXECUTE_JOB_NAME, track_started=True)  # type: ignore[untyped-decorator]
-    def execute_run(_task: Any, execute_job_args_packed: Any) -> int:
-        return do_run(unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id)
+    @app.task(bind=True, name=TASK_EXECUTE_JOB_NAME)  # type: ignore[untyped-decorator]
+    def execute_run(task: Any, execute_job_args_packed: Any) -> int:
+        return do_run(unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id, task.request.id)
 
     return app
 
 
-def do_run(run_id: str) -> int:
+def do_run(run_id: str, task_id: str) -> int:
     """Does a run that Dagster has launched. One that has ended meanwhile is left alone: it was stopped, or taken for
-    lost and begun again.
+    lost and begun again. So is one that was launched again by another task, which two processes would begin at once.
     """
     instance = _kept_instance()
     try:
         run = instance.get_run_by_id(run_id)
         if run is None or run.status is not DagsterRunStatus.STARTING:
+            return 0
+        if run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) != task_id:
             return 0
         with about_run(run_id, run.tags):
             return _execute_run_command_body(

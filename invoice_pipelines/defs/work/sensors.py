@@ -1,4 +1,6 @@
-"""The sensor that says of each failed run whose it was and why it failed."""
+"""Sensors that look after runs: they say why one failed, and launch again what the queue of warm workers lost."""
+
+import json
 
 import dagster as dg
 
@@ -32,5 +34,7 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     launch_lost = getattr(context.instance.run_launcher, "launch_lost", None)
     if launch_lost is None:
         return dg.SkipReason("runs are launched without a queue")
-    launched = launch_lost()
+    misses = json.loads(context.cursor or "{}")
+    launched, misses = launch_lost(misses)
+    context.update_cursor(json.dumps(misses))
     return dg.SkipReason(f"launched again: {', '.join(launched)}" if launched else "none is lost")
