@@ -16,25 +16,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from dagster_graphql import DagsterGraphQLClient
 from sqlalchemy import create_engine, text
 
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.cli.supervisor import WARM_WORKERS, prepare_home
-from invoice_pipelines.database import login_session
+from invoice_pipelines.database import create_app_engine, create_login_engine, login_session
 from invoice_pipelines.database.access import EMBEDDED_DATABASE
-from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.support.server import REDIS, free_ports
+from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.support.needs import need, needs_redis
+from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
+from invoice_pipelines_tests.support.web import add_person, add_session
 
-pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+need("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    needs_redis,
     pytest.mark.timeout(900),
 ]
 
@@ -72,6 +79,27 @@ class WarmInstallation:
             paths.append(str(path))
         self.say("upload", *paths, "--organization", slug)
 
+    def upload_by_page(self, slug: str, number: str) -> None:
+        """As a person does at the desk."""
+        server = self._server
+        engine, superuser = (server.url(EMBEDDED_DATABASE, role) for role in (APP, SUPERUSER))
+        database = TestDatabase(create_app_engine(engine), create_login_engine(superuser), engine, superuser)
+        person = add_person(database, "anna")
+        with database.engine.begin() as connection:
+            set_role(connection, person, slug, Role.ACCOUNTANT, actor="test")
+        with database.superuser.begin() as connection:  # a new one may have no partition yet
+            connection.execute(text("update organizations.organization set created_at = now() - interval '1 hour'"))
+        headers = {
+            "Cookie": f"{SESSION_COOKIE}={add_session(database, person)}",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        for each in (database.engine, database.superuser):
+            each.dispose()
+        url = f"http://127.0.0.1:{self.environment['INVOICE_PIPELINES_WEB_PORT']}/desk/{slug}/received/uploads"
+        document = DOCUMENT.replace("PB-260214", number).encode()
+        answer = httpx.post(url, headers=headers, files={"file": (f"{number}.xml", document)}, timeout=60)
+        assert answer.status_code == 200, answer.text
+
     def rows(self, statement: str) -> list[Any]:
         with login_session(self._server.url(EMBEDDED_DATABASE)) as session:
             return list(session.execute(text(statement)))
@@ -83,6 +111,12 @@ class WarmInstallation:
                 text("select run_id, status from runs where pipeline_name = 'intake' order by id desc")
             )
             return [(row[0], row[1]) for row in found if not statuses or row[1] in statuses]
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """The tags of a run."""
+        with login_session(self._server.url("invoice_pipelines_dagster")) as session:
+            found = session.execute(text("select key, value from run_tags where run_id = :id"), {"id": run_id})
+            return {row[0]: row[1] for row in found}
 
     def open_runs(self) -> int:
         """How many runs, of whatever job, have not ended."""
@@ -201,6 +235,17 @@ def test_runs_of_warm_processes_begin_at_once_and_share_what_is_loaded(here: War
     took = seconds_until("all are exported", here.all_are_exported)
     print(f"five documents exported {took:.1f} s after their upload")
     assert psutil.Process(here.process("worker").pid).children(), "processes stay"
+
+
+def test_a_document_of_the_page_has_a_run_of_its_own_on_a_warm_process(here: WarmInstallation) -> None:
+    before = {run_id for run_id, _ in here.runs()}
+    here.upload_by_page("beta", "by-page")
+    took = seconds_until("all are exported", here.all_are_exported)
+    print(f"a document of the page exported {took:.1f} s after its upload")
+    ((run_id, _),) = [run for run in here.runs() if run[0] not in before]
+    assert here.tags(run_id).items() >= {"asked_by": "upload", "organization": "beta", "lane": "express"}.items()
+    wait_for("its run has ended", lambda: (run_id, "SUCCESS") in here.runs())
+    assert_each_is_once(here)
 
 
 def test_a_killed_child_is_noticed_and_its_run_done_by_another(here: WarmInstallation) -> None:
