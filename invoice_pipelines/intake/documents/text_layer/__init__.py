@@ -15,6 +15,7 @@ from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pictured_pages import render_pictured
 from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.fields import find_fields
+from invoice_pipelines.intake.documents.text_layer.page.layout import is_bent
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.documents.text_layer.prose import refuse_prose
 from invoice_pipelines.intake.reading import Reading
@@ -22,6 +23,7 @@ from invoice_pipelines.intake.reading import Reading
 __all__ = ["find_fields", "find_fields_with", "pages_of", "read_text_layer", "reading_of"]
 
 _NO_LIMITS_GIVEN = Limits()
+_OF_BENT_PAPER = 0.5
 
 
 def read_text_layer(data: bytes, limits: Limits = _NO_LIMITS_GIVEN, aids: Aids = NO_AIDS) -> Reading:
@@ -70,7 +72,7 @@ def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
     if aids.learned is None:
         reading = find_fields(pages, recipient=aids.recipient)
         refuse_prose(reading, pages)
-        return calibrated(reading)
+        return _doubted(calibrated(reading), pages)
     from invoice_pipelines.intake.documents.text_layer.learned import fingerprint
 
     learned = aids.learned(fingerprint(pages))
@@ -79,8 +81,23 @@ def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
         refuse_prose(reading, pages)
     from invoice_pipelines.intake.documents.text_layer.ranking.known_sellers import with_known_seller
 
-    reading = calibrated(reading, {place.field for place in learned})
+    reading = _doubted(calibrated(reading, {place.field for place in learned}), pages)
     return with_known_seller(reading, pages, aids.learned, aids.recipient)
+
+
+def _doubted(reading: Reading, pages: Sequence[Page]) -> Reading:
+    """The reading, unsure of all that stands on a page whose rows may have been taken for others."""
+    bent = {page.number for page in pages if is_bent(page)}
+    if not bent:
+        return reading
+    places = {
+        field: replace(place, confidence=min(place.confidence, _OF_BENT_PAPER)) if place.page in bent else place
+        for field, place in reading.provenance.items()
+    }
+    warning = (
+        f"The paper is bent, so that values may be those of another line: page {', '.join(map(str, sorted(bent)))}."
+    )
+    return replace(reading, provenance=places, warnings=(*reading.warnings, warning))
 
 
 def _recognize(data: bytes, pages: tuple[Page, ...], limits: Limits, aids: Aids) -> tuple[Page, ...]:
