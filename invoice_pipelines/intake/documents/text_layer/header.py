@@ -31,6 +31,7 @@ _NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.:\\+#*&]*")
 _CODE = re.compile(r"(?=[A-Z]*[BCDFGHJKLMNPQRSTVWXZ]{3})[A-Z]{6}")  # of a booking, which no word is
 _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
 _HALF_PADDED = re.compile(r"^\d[./-]0\d[./-]|^0\d[./-]\d[./-]")
+_CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})? ")
 _CUT = 0.6
 _SERIAL = re.compile(r"[A-Z]{1,4}[-/ ]?(?:\d{2,4}[-/])?\d{3,}|\d{4}[-/]\d{2,}")
 _OF_CARD_SLIP = 0.7
@@ -234,8 +235,8 @@ def date_parser(vocabulary: Vocabulary, day_first: bool, order_sure: float) -> C
             return None
         words = words_between(place.words, found.start, found.end)
         sure = _CUT if found.misread else 1.0 if found.other is None else order_sure
-        # Further words before the date make it likelier to be about something else.
-        sure *= 1.0 if found.start < 15 else 0.85
+        # Further words before the date, other than a time, make it likelier to be about something else.
+        sure *= 1.0 if len(_CLOCK.sub("", text[: found.start])) < 15 else 0.85
         # "2/07/2019": one who writes the zero writes it before both, so a digit may be lost.
         sure *= _CUT if words[0].confidence < 1 and _HALF_PADDED.search(text[found.start : found.end]) else 1.0
         return Found(found.value, words, sure * min(word.confidence for word in words))

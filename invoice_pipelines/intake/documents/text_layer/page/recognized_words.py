@@ -22,6 +22,7 @@ FORM_REPAIRED = 0.5
 
 _SHORTEST_GLUED = 7
 _MOST_PARTS = 5
+_SCRAP = 3
 
 # "25/12/201818:30", "19%MwSt", "Betrag:12,50"
 _SEAMS = (
@@ -155,7 +156,8 @@ def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
     text = word.text
     if len(key(text)) >= _SHORTEST_GLUED and text[0].isalpha() and not any(map(str.isdigit, text)):
         lengths = _covered(key(text), vocabulary)
-        if lengths and len(lengths) > 1:
+        # "Toronto" is no "To ron to": of scraps of words, most things can be made.
+        if lengths and len(lengths) > 1 and sum(length <= _SCRAP for length in lengths) < 2:
             for length in lengths[:-1]:
                 left, word = word.cut(_end_of(word.text, length))
                 yield left

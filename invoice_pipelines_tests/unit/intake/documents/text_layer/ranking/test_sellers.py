@@ -31,6 +31,15 @@ def test_a_trade_name_beside_a_buyer_with_a_legal_form_is_the_seller_or_waits(co
     assert name == "Gasthof zur Eiche" or sure < THRESHOLD
 
 
+@pytest.mark.parametrize("company", ["Redwood Systems LLP", "Druckerei Seidel GmbH"])
+def test_of_seller_and_buyer_side_by_side_the_left_one_is_the_seller(company: str) -> None:
+    shop, other = ["Blumen Pfeiffer", "Ahornweg 7", "01099 Dresden"], [company, "Kanalufer 22", "24103 Kiel"]
+    for left, right in ((shop, other), (other, shop)):
+        name, sure = seller_of(left, right)
+        assert name == left[0]
+        assert sure >= THRESHOLD
+
+
 def test_a_small_line_of_the_sender_above_the_window_names_the_seller() -> None:
     line = "Blumenhalle Pfeiffer · Ahornweg 7 · 01099 Dresden"
     name, sure = seller_of([line, "", "Druckerei Seidel GmbH", "Kanalufer 22", "24103 Kiel"], [])
