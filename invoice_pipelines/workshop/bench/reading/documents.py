@@ -52,7 +52,8 @@ def receipts(folder: Path, kept: KeptPages) -> Iterator[Document]:
     labels = more_labels()
     expected = folder / "expected.jsonl"
     if expected.exists():
-        labels |= _by_file(expected.read_text("utf-8"))
+        for name, truth in _by_file(expected.read_text("utf-8")).items():
+            labels[name] = {**labels.get(name, {}), **truth}
     for path in files:
         truth = labels.get(path.name, parts.get(path.name, {}))
         pages = kept.find(path.read_bytes())
@@ -60,7 +61,7 @@ def receipts(folder: Path, kept: KeptPages) -> Iterator[Document]:
 
 
 def more_labels() -> dict[str, Truth]:
-    """Labels that came later than the documents, by the name of the file."""
+    """Labels that came later than the documents, by the name of the file; also of fields that were not judged before."""
     return _by_file((resources.files(__package__) / _MORE_LABELS).read_text("utf-8"))
 
 

@@ -135,6 +135,8 @@ def with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
 def _denied(found: Explanation, net: Amount, gross: Amount, amounts: Sequence[Amount]) -> bool:
     """Whether what else is printed says otherwise than lines of tax."""
     named = {amount.value for amount in amounts if _names_net(amount)}
+    if sum(named) == net.value:  # one for each rate
+        named = set()
     taxed = {amount.value for amount in amounts if amount.is_named("tax") and "contained" not in amount.roles}
     parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
     known = {net.value, found.tax.value, gross.value, Decimal(0)} | parts

@@ -97,6 +97,12 @@ TABLES = {
         "12.13",
         "87.94",
     ),
+    "a net amount for each rate": (
+        "Netto 19% | 8,32; Netto 7% | 0,00; Netto 7% | 197,29; MwSt 19% | 1,58; MwSt 7% | 13,81; Gesamtbetrag | 221,00",
+        "205.61",
+        "15.39",
+        "221.00",
+    ),
     "taxes under each other that are but one sum": (
         "Sous-total | 25,20; T.P.S. | 1,26; T.V.Q. | 2,51; Total | 28,97; TPS: 1,26 $ TVQ: 2,51 $",
         "25.20",
@@ -151,6 +157,8 @@ UNPROVED = {
     "a discount is no tax": "Ware | 50,00; Rabatt 10% | 5,00; Summe | 45,00",
     "a tip is no tax": "Speisen | 50,00; Service 10% | 5,00; Summe | 55,00",
     "a rate of another total": "Summe | 120,00; Satz | Netto | MwSt; 19% | 100,00 | 19,00",
+    "a net amount of two rates was misread": "Netto 19% | 8,82; Netto 7% | 197,29; MwSt 19% | 1,58; MwSt 7% | 13,81; "
+    "Gesamtbetrag | 221,00; Bezahlt | 221,00",
     "one part is missing": "Summe | 30,00; MwSt | Netto; 19,00% | 0,97 | 5,11; 7,00% | 0,28 | 3,99",
     "the net amount says otherwise": "Netto | 99,00; 19,00% MwSt | 100,00 | 19,00 | 119,00; Summe | 119,00",
     "the tax says otherwise": "19,00% | 100,00 | 19,00 | 119,00; MwSt gesamt | 20,00; Summe | 119,00",
