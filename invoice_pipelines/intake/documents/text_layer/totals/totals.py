@@ -181,27 +181,7 @@ def _found_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     if totals.gross and any(amount.is_named("rounding") and amount.value for line in lines for amount in line.amounts):
         # Something was rounded, and it does not come out.
         return replace(totals, gross=totals.gross.at_most(_UNPROVED))
-    totals = _without_net(totals, lines)
-    return _exempt(totals, lines) if exempt else totals
-
-
-def _exempt(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
-    """Where the document says that there is no tax, its only total is the net amount, too."""
-    gross = totals.gross
-    taxed = any(amount.is_named("tax") and amount.value for line in lines for amount in line.amounts)
-    if gross is None or totals.tax or totals.contradicts or taxed:
-        return totals
-    net = totals.net
-    if net:
-        if net.amount.value != gross.amount.value or not _named_apart(net.amount, gross.amount):
-            return totals
-        # Named twice, and no tax between.
-        gross = gross.at_least(0.96)
-        return replace(totals, net=replace(net, confidence=gross.confidence), gross=gross)
-    if gross.confidence < 0.8:
-        return totals
-    gross = gross.at_least(0.9)
-    return replace(totals, net=gross, gross=gross)
+    return _without_net(totals, lines)
 
 
 def _with_paid(totals: Totals, paid: Paid) -> Totals:
