@@ -61,7 +61,7 @@ def receipts(folder: Path, kept: KeptPages) -> Iterator[Document]:
 
 
 def more_labels() -> dict[str, Truth]:
-    """Labels that came later than the documents, by the name of the file; also of fields that were not judged before."""
+    """Labels that came later than the documents, by the name of the file; also of fields that were left open before."""
     return _by_file((resources.files(__package__) / _MORE_LABELS).read_text("utf-8"))
 
 

@@ -29,7 +29,6 @@ from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     find_paid,
     find_rounding,
     is_doubtful,
-    sum_of_articles,
 )
 from invoice_pipelines.intake.documents.text_layer.totals.vat_table import Explanation, explain
 
@@ -204,7 +203,7 @@ def _with_paid(totals: Totals, paid: Paid) -> Totals:
 
 
 def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
-    """A total that stands alone, borne out by the sum of the articles, or else just named."""
+    """A total that stands alone and is just named."""
     gross = totals.gross
     if gross and totals.net is None and not totals.contradicts and gross.amount.roles.get("gross") == LEARNED:
         return replace(totals, gross=replace(gross, confidence=max(gross.confidence, _SURE_PAID)))
@@ -221,9 +220,7 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     unnamed = [amount for amount in amounts if amount.money and max(amount.roles.values(), default=0.0) < NAMED]
     if any(abs(amount.value) > abs(gross.amount.value) and amount.line > gross.amount.line for amount in unnamed):
         return replace(totals, gross=gross.at_most(_UNPROVED))
-    if sum_of_articles(lines, gross.amount) == gross.amount.value and values <= {gross.amount.value}:
-        gross = gross.at_least(0.96 if not taxed or totals.ties else 0.8)
-    elif len(values) == 1 and not taxed:
+    if len(values) == 1 and not taxed:
         gross = gross.at_least(0.8)
     return replace(totals, gross=gross)
 
