@@ -46,13 +46,14 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
     """The totals among the amounts of these lines, as both readers see them; with another model than that which is
     shipped, as that sees them."""
     totals = with_table(_agreed(labelled, lines, model), lines)
-    return _settled(_tied(_doubted(totals, lines), lines), lines)
+    return _settled(_tied(_doubted(labelled, totals, lines), lines), lines)
 
 
-def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
     a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
-    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of."""
+    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of; and where
+    each amount may stand beside the words of the next line, and no rate proves the contrary."""
     gross, tax = totals.gross, totals.tax
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
@@ -70,7 +71,13 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     nets = {amount.value for amount in alone if amount.is_named("net") and not amount.is_named("gross")}
     untaxed = nets == {value} and any(amount.is_named("tax") and amount.value == taken for amount in alone)
     misread = beside and not expected <= set(printed)
-    if not (misread or (untaxed and taken) or is_subtotal(lines, value) or _is_base(lines, value)):
+    if not (
+        misread
+        or (untaxed and taken)
+        or is_subtotal(lines, value)
+        or _is_base(lines, value)
+        or (not totals.rates and _are_shifted(labelled, lines))
+    ):
         return totals
     return replace(
         totals,
@@ -78,6 +85,24 @@ def _doubted(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         net=totals.net and totals.net.at_most(_DOUBTED),
         tax=tax and tax.at_most(_DOUBTED),
     )
+
+
+def _are_shifted(labelled: LabelledLines, lines: Sequence[AmountLine]) -> bool:
+    """Whether an amount alone stands above a block of words with amounts, and below it words of an amount without one:
+    so are lines of bent paper that were taken for each other."""
+    with_money = {line.number for line in lines if any(amount.money for amount in line.amounts)}
+    above = rows = 0
+    for line in labelled.lines:
+        named, alone = bool(labelled.amounts[line.number]), len(line.cells) == 1
+        if line.number not in with_money:
+            if above and rows and named and alone:
+                return True
+            above = rows = 0
+        elif alone and not named:
+            above, rows = 1, 0
+        else:
+            rows += 1
+    return False
 
 
 def _is_base(lines: Sequence[AmountLine], value: Decimal) -> bool:

@@ -105,6 +105,28 @@ def test_nothing_that_is_read_of_bent_paper_is_sure_and_wrong(letters: float) ->
     assert wrong == []
 
 
+def test_amounts_that_all_stand_one_line_too_high_make_no_sure_total() -> None:
+    names = [
+        "Corner Books Ltd",
+        "12 High Street",
+        "Date: 05-11-2017 18:06",
+        "",
+        "TEH TARIK",
+        "WATER",
+        "BATTERY",
+        "PAPER",
+    ]
+    amounts = ["", "", "", "24.30", "18.19", "78.32", "21.27"]
+    names += ["", "TOTAL", "CASH", "CHANGE"]
+    amounts += ["", "RM142.08", "RM147.08", "RM5.00", ""]
+    words = []
+    for row, (name, amount) in enumerate(zip(names, amounts, strict=True)):
+        words += words_of(name, 20, 20.0 + 16 * row) + words_of(amount, 260 - 5 * len(amount), 20.0 + 16 * row)
+    reading = find_fields_with([Page(1, 280, 400, tuple(words), engine=ENGINE)], NO_AIDS)
+    place = reading.provenance.get("gross_amount")
+    assert place is None or place.confidence < ReviewThresholds().gross_amount
+
+
 def test_a_page_that_is_bent_says_so_and_waits_for_a_person() -> None:
     (page,) = recognized(invoice("de", 1))
     curled = bent(page, arc(Random("roll"), 25))
