@@ -18,10 +18,15 @@ from typing import Any
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqlEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._serdes import serialize_value
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from sqlalchemy.dialects.postgresql import insert
 
 from invoice_pipelines.database.engine import look_at_idle_sessions
 
@@ -78,8 +83,9 @@ def _store_at_once(
         numbered = list(zip(events, connection.scalars(stored, rows), strict=True))
         if checks := [row for each in numbered for row in _planned_checks(storage, *each)]:
             connection.execute(AssetCheckExecutionsTable.insert(), checks)
-        for each in numbered:  # last, as all runs wait for these rows; Dagster has sorted them, so in the same order
-            storage._store_asset_event(connection, *each)
+        # Last, as all runs wait for these rows; Dagster has sorted the events, so they do in the same order.
+        if assets := [row for each in numbered for row in _planned_assets(storage, *each)]:
+            connection.execute(_NOTE_ASSETS, assets)
 
 
 def _planned_checks(storage: Any, event: EventLogEntry, number: int) -> list[dict[str, Any]]:
@@ -99,6 +105,19 @@ def _planned_checks(storage: Any, event: EventLogEntry, number: int) -> list[dic
     }
     subset = planned.partitions_subset
     return [{**row, "partition": key} for key in (subset.get_partition_keys() if subset else [None])]
+
+
+_NOTE_ASSETS = insert(AssetKeyTable)
+_NOTE_ASSETS = _NOTE_ASSETS.on_conflict_do_update(
+    index_elements=[AssetKeyTable.c.asset_key],
+    set_={name: _NOTE_ASSETS.excluded[name] for name in ("last_run_id", "last_materialization_timestamp")},
+)
+
+
+def _planned_assets(storage: Any, event: EventLogEntry, number: int) -> list[dict[str, Any]]:
+    """The row of an event's asset, which runs of all organizations share."""
+    key = event.get_dagster_event().asset_key
+    return [{"asset_key": key.to_string(), **storage._get_asset_entry_values(event, number, True)}] if key else []
 
 
 SCHEMA = (
