@@ -32,7 +32,7 @@ LEAST_GAIN_OF_TWO = 1.7
 MOST_SECONDS_P95, MOST_SECONDS, MOST_SECONDS_QUIET_P95 = 5.0, 10.0, 10.0
 WARM_UP = 4
 WAYS = {"default": 0, "one_worker": 1, "two_workers": 2}
-ORDER = ("one_worker", "two_workers", "default", "one_worker", "two_workers")
+ORDER = ("one_worker", "two_workers", "one_worker", "two_workers", "default", "one_worker", "two_workers")
 """What takes a minute stands between what takes seconds; the last one goes on."""
 ABOUT = {
     "default": "each in a process of its own, three at a time",
