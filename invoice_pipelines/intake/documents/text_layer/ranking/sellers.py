@@ -50,6 +50,21 @@ _BORNE_OUT = _LABELLED | frozenset(
     {"company", "town below", "phone below plain", "identifier near plain", "of a site", "label seller"}
     | {"at both ends", "times=2", "times=3"}
 )
+_TIED = _LABELLED | frozenset(
+    {
+        "label seller",
+        "identifier near plain",
+        "identifier near company",
+        "of a site",
+        "whole in a site",
+        "first in a site",
+    }
+    | {"at both ends", "times=2", "times=3"}
+)
+"""What ties a name to whoever wrote the paper."""
+_BESIDE_AN_ADDRESS = frozenset(
+    f"{form} {side} of an address" for form in ("plain", "company") for side in ("left", "right")
+)
 _PLACED = frozenset({"town below", "street below", "phone below plain", "company"})
 _MISREAD, _UNSURE, _SURE = 0.3, 0.5, 0.8
 _STEPS = (1, 2, 4, 8)
@@ -90,8 +105,9 @@ def _is_part(one: str, other: str) -> bool:
 def _is_borne_out(said: frozenset[str]) -> bool:
     """Whether more than its place speaks for a name. What was recognized may have been misread, however sure the engine
     is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well; or
-    it is made of words, and stands over an address or beside an identifier."""
-    if "put right" in said:
+    it is made of words, and stands over an address or beside an identifier. Of two addresses side by side either may be
+    the recipient's: here a legal form and a place say nothing."""
+    if "put right" in said or (_BESIDE_AN_ADDRESS & said and not _TIED & said):
         return False
     if "printed" in said:
         return bool(_BORNE_OUT & said)
