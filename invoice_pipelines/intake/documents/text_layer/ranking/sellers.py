@@ -30,6 +30,7 @@ NONE = ("none",)
 _LINES_AT_THE_TOP = 14
 _IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
 _PHONE = re.compile(r"(?i)\b(tel|phone|t[ée]l|fon|telefon|fax)\b|^[+(]?\d[\d ()/+.-]{7,}$")
+_SENDER = re.compile(r"\w ?[·•∙⋅] ?\w.*\d")  # a small line above the window of an envelope
 _MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
 _TRADE = re.compile(
     r"(?i)restaura|hotel|hostal|caf[eéè]|\bbar\b|bistro|brew|grill|pizz|burger|b[äa]ck|baker|boulang|muse|"
@@ -105,9 +106,10 @@ def _is_part(one: str, other: str) -> bool:
 def _is_borne_out(said: frozenset[str]) -> bool:
     """Whether more than its place speaks for a name. What was recognized may have been misread, however sure the engine
     is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well; or
-    it is made of words, and stands over an address or beside an identifier. Of two addresses side by side either may be
-    the recipient's: here a legal form and a place say nothing."""
-    if "put right" in said or (_BESIDE_AN_ADDRESS & said and not _TIED & said):
+    it is made of words, and stands over an address or beside an identifier. Of two addresses, the one beside
+    or below the other may be the recipient's: here a legal form and a place say nothing."""
+    one_of_two = _BESIDE_AN_ADDRESS & said or {"after an address", "town below"} <= said
+    if "put right" in said or (one_of_two and not _TIED & said):
         return False
     if "printed" in said:
         return bool(_BORNE_OUT & said)
@@ -318,6 +320,9 @@ def _around(
             yield "street below"
         if _PHONE.search(text):
             yield f"phone below {form}"
+    above = (cell.text for other in lines if other.number < line.number for cell in other.cells)
+    if any(is_town(text) or _SENDER.search(text) for text in above):
+        yield "after an address"
     # Seller and buyer side by side.
     for other in line.cells:
         if other is not cell and any(map(is_town, islice(_column(lines, line, other.box, 1), 3))):

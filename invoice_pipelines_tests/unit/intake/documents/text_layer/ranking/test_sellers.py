@@ -67,6 +67,22 @@ def test_a_small_line_of_the_sender_above_the_window_names_the_seller() -> None:
     assert name == "Blumenhalle Pfeiffer" or sure < THRESHOLD
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        ["Blumenhalle Pfeiffer·Ahornweg 7 · 01099 Dresden"],
+        ["Blumenhalle Pfeiffer • Ahornweg 7 • 01099 Dresden", ""],
+        ["Blumenhalle Pfeiffer", "Ahornweg 7", "01099 Dresden", ""],
+    ],
+)
+@pytest.mark.parametrize("indented", [False, True])
+def test_a_company_below_the_address_of_another_is_no_sure_seller(head: list[str], indented: bool) -> None:
+    buyer = ["Uhlig Elektro GmbH & Co. KG", "Schlossplatz 3", "70173 Stuttgart"]
+    left, right = ([""] * len(head) + buyer, head) if indented else (head + buyer, [])
+    name, sure = seller_of(left, right)
+    assert name == "Blumenhalle Pfeiffer" or sure < THRESHOLD
+
+
 @pytest.mark.parametrize("heading", ["Kassenbon", "Passenger Receipt", "Willkommen"])
 def test_a_heading_is_no_sure_seller(heading: str) -> None:
     name, sure = seller_of([heading, "02.05.2024 12:30"], [])
