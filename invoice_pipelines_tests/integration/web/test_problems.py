@@ -209,12 +209,14 @@ def test_sessions_that_the_database_ends_come_back(site: Site, client: httpx.Cli
         while not ended and time.monotonic() < deadline:
             ended = connection.exec_driver_sql(
                 """select count(pg_terminate_backend(pid)) from pg_stat_activity
-                   where usename = 'invoice_pipelines_web' and query like '%%pg_sleep(30)%%' and state = 'active'"""
+                   where datname = current_database() and usename = 'invoice_pipelines_web'
+                     and query like '%%pg_sleep(30)%%' and state = 'active'"""
             ).scalar_one()
         sleeping.join(20)
         assert problem_of(found[0], 503)["code"] == "UNAVAILABLE"
         connection.exec_driver_sql(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'invoice_pipelines_web'"
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and usename = 'invoice_pipelines_web'"""
         )
     for _ in range(20):
         assert client.get(site.path(site.a, "customers")).status_code == 200
