@@ -76,16 +76,18 @@ def _store_at_once(
     if not {event.get_dagster_event().event_type for event in events} <= PLANNED:
         store_others(events)
         return
+    # Each statement returns something, as SQLAlchemy sends the rows of others one by one.
     rows = [storage._event_to_row(event) for event in events]
     stored = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
     session = storage._engine.connect().execution_options(isolation_level="READ COMMITTED")
     with session as connection, connection.begin():
         numbered = list(zip(events, connection.scalars(stored, rows), strict=True))
         if checks := [row for each in numbered for row in _planned_checks(storage, *each)]:
-            connection.execute(AssetCheckExecutionsTable.insert(), checks)
+            connection.execute(AssetCheckExecutionsTable.insert().returning(AssetCheckExecutionsTable.c.id), checks)
         # Last, as all runs wait for these rows; Dagster has sorted the events, so they do in the same order.
-        if assets := [row for each in numbered for row in _planned_assets(storage, *each)]:
-            connection.execute(_NOTE_ASSETS, assets)
+        # An asset of several partitions has an event for each, and one row.
+        if assets := {row["asset_key"]: row for each in numbered for row in _planned_assets(storage, *each)}:
+            connection.execute(_NOTE_ASSETS, list(assets.values()))
 
 
 def _planned_checks(storage: Any, event: EventLogEntry, number: int) -> list[dict[str, Any]]:
@@ -107,11 +109,11 @@ def _planned_checks(storage: Any, event: EventLogEntry, number: int) -> list[dic
     return [{**row, "partition": key} for key in (subset.get_partition_keys() if subset else [None])]
 
 
-_NOTE_ASSETS = insert(AssetKeyTable)
-_NOTE_ASSETS = _NOTE_ASSETS.on_conflict_do_update(
+_ASSET = insert(AssetKeyTable)
+_NOTE_ASSETS = _ASSET.on_conflict_do_update(
     index_elements=[AssetKeyTable.c.asset_key],
-    set_={name: _NOTE_ASSETS.excluded[name] for name in ("last_run_id", "last_materialization_timestamp")},
-)
+    set_={name: _ASSET.excluded[name] for name in ("last_run_id", "last_materialization_timestamp")},
+).returning(AssetKeyTable.c.id)
 
 
 def _planned_assets(storage: Any, event: EventLogEntry, number: int) -> list[dict[str, Any]]:

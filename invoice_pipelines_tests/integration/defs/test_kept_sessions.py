@@ -137,6 +137,7 @@ def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
     instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
     instance.add_dynamic_partitions("organization", ["acme"])
     begun: list[object] = []
+    sent: list[str] = []
     event.listen(instance.event_log_storage._engine, "begin", begun.append)  # type: ignore[attr-defined]
 
     def create() -> tuple[list[list[tuple[object, ...]]], int]:
@@ -146,7 +147,13 @@ def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
         return _planned(lasting_house, run), transactions
 
     create()  # stores what the job consists of
+    event.listen(
+        instance.event_log_storage._engine,  # type: ignore[attr-defined]
+        "before_cursor_execute",
+        lambda *told: sent.append(told[2].split()[2]) if told[2].startswith("INSERT") else None,
+    )
     stored, transactions = create()
+    assert [sent.count(table) for table in ("event_logs", "asset_check_executions", "asset_keys")] == [1, 1, 1]
     assert [len(rows) for rows in stored] == [5, 3, 2]
     monkeypatch.setenv("DAGSTER_EMIT_PLANNED_EVENTS_INDIVIDUALLY", "1")
     as_dagster_does, many = create()
@@ -157,6 +164,21 @@ def test_what_a_run_is_to_make_is_stored_at_once_as_dagster_would_store_it(
     assert done.success
     checks = _planned(lasting_house, done.dagster_run)[1]
     assert [row[3] for row in checks] == ["SUCCEEDED"] * 3
+
+
+def test_a_run_over_several_partitions_is_planned_at_once_as_well(
+    lasting_house: DagsterHouse, capfd: pytest.CaptureFixture[str]
+) -> None:
+    instance, job = lasting_house.instance, PLANS.resolve_job_def("all_of_it")
+    instance.add_dynamic_partitions("organization", ["acme", "globex"])
+    of_both = {"dagster/asset_partition_range_start": "acme", "dagster/asset_partition_range_end": "globex"}
+    events, checks, assets = _planned(lasting_house, instance.create_run_for_job(job, tags=of_both))
+    assert {(row[2], row[3]) for row in events if row[2]} == {
+        (f'["{name}"]', partition) for name in ("parsed", "validated") for partition in ("acme", "globex")
+    }
+    assert len(checks) >= 3
+    assert len(assets) == 2
+    assert "Falling back" not in capfd.readouterr().err
 
 
 def test_where_a_part_cannot_be_stored_nothing_is_twice(
