@@ -88,7 +88,7 @@ def many_invoices(post: Post, count: int) -> list[UUID]:
 
 def killed_at_random(post: Post, folder: Path, seed: int, in_doubt: int = 0) -> None:
     """Two senders work, one of them is killed now and then, until nothing is left to do. Servers fail until so many
-    attempts are `in_doubt`, which on a busy machine takes longer than the kills.
+    messages are `in_doubt`, which on a busy machine takes longer than the kills.
     """
     moments = random.Random(seed)
     with senders(post, folder) as start:
@@ -101,7 +101,7 @@ def killed_at_random(post: Post, folder: Path, seed: int, in_doubt: int = 0) -> 
             post.due_now()
         wait_for(
             "enough in doubt",
-            lambda: sum(outcome == "unknown" for _, outcome, _ in post.attempts()) >= in_doubt,
+            lambda: sum(message.status is MessageStatus.UNKNOWN for message in post.messages()) >= in_doubt,
             ENDS_WITHIN,
             instead=post.attempts,
         )
