@@ -6,7 +6,7 @@ import pytest
 
 from invoice_pipelines.workshop.bench.api import api
 
-SMALL = api.Size(rounds=2, seconds=0.5, clients=2, earlier=60, orders=300, asked=50, requests=2, pollers=5)
+SMALL = api.Size(rounds=1, seconds=0.5, clients=2, earlier=60, orders=300, asked=50, requests=1, pollers=5)
 
 
 @pytest.mark.slow
@@ -19,5 +19,5 @@ def test_a_small_measurement_has_all_it_promises() -> None:
         "polled_to_alone": (1.05, True),
     }
     assert set(measured.bars) == set(measured.ratios)
-    assert all(len(case.values) == 2 for case in measured.cases.values())
+    assert all(len(case.values) == 1 for case in measured.cases.values())
     assert all(value > 0 for case in measured.cases.values() for value in case.values)
