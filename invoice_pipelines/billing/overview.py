@@ -95,7 +95,7 @@ def sales_by_month(connection: Connection, since: date) -> tuple[MonthlySales, .
     return tuple(MonthlySales(*row) for row in rows)
 
 
-def job_outcome(connection: Connection, job_id: UUID, *, failures: int = 20) -> JobOutcome:
+def job_outcome(connection: Connection, job_id: UUID) -> JobOutcome:
     """The results of an invoicing job of the organization in scope, with the most frequent failures."""
     money = connection.execute(
         text(
@@ -116,7 +116,7 @@ def job_outcome(connection: Connection, job_id: UUID, *, failures: int = 20) -> 
         tuple(IssuedMoney(*row) for row in money),
         numbers.first,
         numbers.last,
-        job_failures(connection, job_id, failures),
+        job_failures(connection, job_id),
     )
 
 

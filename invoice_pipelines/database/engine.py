@@ -31,7 +31,7 @@ _ENTER = text(
 _IDLE_SINCE = "invoice_pipelines_idle_since"
 
 
-def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
+def driver_url(url: str | URL) -> URL:
     """The URL with its driver named, as SQLAlchemy and Dagster differ in what they take for granted.
 
     Raises ValueError for anything but a PostgreSQL URL; the message does not repeat the URL, which holds a password.
@@ -42,7 +42,7 @@ def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
         raise ValueError("not a database URL; expected postgresql://user:password@host:5432/database") from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError(f"a {parsed.get_backend_name()} URL; only PostgreSQL is supported")
-    return parsed.set(drivername=f"postgresql+{driver}")
+    return parsed.set(drivername="postgresql+psycopg")
 
 
 def libpq_url(url: URL) -> str:

@@ -216,7 +216,7 @@ def sample_of_invoices(connection: Connection, since: datetime, limit: int) -> t
     return tuple(row[0] for row in rows)
 
 
-def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[MessageCount, ...]:
+def message_counts(connection: Connection) -> tuple[MessageCount, ...]:
     """The newest messages of the organization in scope by channel, purpose and status."""
     rows = connection.execute(
         text(
@@ -226,7 +226,7 @@ def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[Mes
                    order by id desc limit :latest) m
                group by channel, purpose, status order by channel, purpose, status"""
         ),
-        {"latest": latest},
+        {"latest": LATEST},
     )
     return tuple(MessageCount(row[0], row[1], MessageStatus(row[2]), row[3]) for row in rows)
 

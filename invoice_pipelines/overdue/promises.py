@@ -7,7 +7,7 @@ follows; so a check looks right after a run, or allows for the time since.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy import Connection
 
@@ -18,17 +18,14 @@ _ALL = 2**31 - 1
 _FIRST = "0001-01-01"
 
 
-def missing_notifications(
-    connection: Connection, *, levels: tuple[int, ...], now: datetime | None = None, as_of: date | None = None
-) -> Finding:
+def missing_notifications(connection: Connection, *, levels: tuple[int, ...], as_of: date | None = None) -> Finding:
     """Every invoice overdue as of a day has a notification of each level it reached. The day as in `notify_overdue`."""
     return offending(
         connection,
         f"""with missing as materialized (
                 select l.level, m.invoice_id from unnest(cast(:levels as integer[])) l (level)
                 cross join lateral overdue.to_notify(
-                    l.level, coalesce(cast(:as_of as date),
-                                      overdue.day_at(coalesce(cast(:now as timestamptz), now()))) - l.level,
+                    l.level, coalesce(cast(:as_of as date), overdue.day_at(now())) - l.level,
                     '{_FIRST}', '00000000-0000-0000-0000-000000000000', {_ALL}) m)
             select coalesce(n.invoice_number, i.id::text) || ', level ' || m.level as name
             from missing m
@@ -40,7 +37,6 @@ def missing_notifications(
                 select n.invoice_number from billing.invoice_numbers n
                 where n.organization_id = organizations.current() and n.invoice_id = i.id) n on true""",
         levels=list(levels),
-        now=now,
         as_of=as_of,
     )
 

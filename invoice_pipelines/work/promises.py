@@ -43,6 +43,6 @@ _DISAGREEING = """
 """
 
 
-def jobs_that_disagree(connection: Connection, *, latest: int = LATEST_JOBS) -> Finding:
+def jobs_that_disagree(connection: Connection) -> Finding:
     """The newest jobs say what their items and their history say; the sample has the reasons."""
-    return offending(connection, _DISAGREEING, latest=latest)
+    return offending(connection, _DISAGREEING, latest=LATEST_JOBS)

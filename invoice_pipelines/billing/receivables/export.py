@@ -51,16 +51,16 @@ class ReceivablesFile:
     rows: int
 
 
-def organizations_to_age(connection: Connection, *, rest: timedelta = REST, now: datetime | None = None) -> list[UUID]:
+def organizations_to_age(connection: Connection, *, now: datetime | None = None) -> list[UUID]:
     """Organizations whose receivables of today are to be looked at, the longest waiting first. Needs no scope.
 
     A new day has begun there and something is open; or invoices, credit notes, voids or payments came since, and the
-    last aging is older than `rest`.
+    last aging is older than `REST`.
     """
     return list(
         connection.execute(
             text("select organization_id from billing.organizations_to_age(:rest, coalesce(:now, now()))"),
-            {"rest": rest, "now": now},
+            {"rest": REST, "now": now},
         ).scalars()
     )
 

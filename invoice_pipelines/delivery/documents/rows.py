@@ -181,19 +181,16 @@ def damage(root: UPath, organization_id: UUID, document: Document) -> str | None
     return None
 
 
-def changed_documents(
-    connection: Connection, context: OrganizationContext, *, limit: int, before: UUID | None = None
-) -> list[ChangedDocument]:
-    """Which of the `limit` newest documents (made before the one with the id `before`) are not as they were."""
+def changed_documents(connection: Connection, context: OrganizationContext, *, limit: int) -> list[ChangedDocument]:
+    """Which of the `limit` newest documents are not as they were."""
     root = root_path(context.settings.documents_root)
     rows = connection.execute(
         text(
             f"""select {_COLUMNS} from delivery.invoice_document d
                 where d.organization_id = organizations.current() and d.version > 0
-                  and (cast(:before as uuid) is null or d.id < :before)
                 order by d.id desc limit :limit"""
         ),
-        {"before": before, "limit": limit},
+        {"limit": limit},
     )
     looked_at = ((document, damage(root, context.id, document)) for document in map(_document, rows))
     return [ChangedDocument(document, reason) for document, reason in looked_at if reason is not None]

@@ -69,10 +69,9 @@ def deliver_webhooks(
     *,
     time_box: timedelta,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
 ) -> WebhookReport:
-    """Tells the organization's endpoints all that is due, until nothing is left, the time box ends or `should_stop()`
-    says so. Any number of runs may go on at once.
+    """Tells the organization's endpoints all that is due, until nothing is left or the time box ends. Any number of
+    runs may go on at once.
     """
     run = Run(
         context.engine,
@@ -81,7 +80,6 @@ def deliver_webhooks(
         lease=timedelta(seconds=context.settings.lease_seconds),
         time_box=time_box,
         on_progress=on_progress,
-        should_stop=should_stop,
     )
     while not run.is_over() and _dispatch(run):
         pass

@@ -78,13 +78,7 @@ def next_review(connection: Connection, wanted: Wanted, by: str, *, after: UUID 
 
 
 def claim_next(
-    connection: Connection,
-    wanted: Wanted,
-    by: str,
-    *,
-    after: UUID | None = None,
-    rather: UUID | None = None,
-    lasts: timedelta = CLAIM_LASTS,
+    connection: Connection, wanted: Wanted, by: str, *, after: UUID | None = None, rather: UUID | None = None
 ) -> UUID | None:
     """Takes the review that comes next (see `next_review`), or the one that is meant by `rather` where that is free.
     None where nothing is left.
@@ -92,7 +86,7 @@ def claim_next(
     wished: tuple[UUID, ...] = () if rather is None or rather == after else (rather,)
     for invoice_id in (*wished, *_free(connection, wanted, by, after)):
         with suppress(ReviewError):  # somebody else was faster
-            claim_review(connection, invoice_id, by, lasts)
+            claim_review(connection, invoice_id, by)
             return invoice_id
     return None
 

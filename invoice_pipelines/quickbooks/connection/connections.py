@@ -103,13 +103,10 @@ def connect_with_tokens(
     access_token: str,
     refresh_token: str,
     connected_by: str,
-    access_expires_at: datetime | None = None,
-    refresh_expires_at: datetime | None = None,
-    refresh_hard_expires_at: datetime | None = None,
 ) -> Connected:
     """Connects an organization by tokens that exist already, such as those of another tool that is replaced.
 
-    Unless told, the access token is valid for an hour and the refresh token for 100 days. Asks the company for its
+    The access token counts as valid for an hour and the refresh token for 100 days. Asks the company for its
     settings, and so proves that the tokens are good for it. A company other than the one before is `unconfirmed`.
     Raises QuickBooksError where another organization has the company, or the tokens do not open it.
     """
@@ -117,9 +114,9 @@ def connect_with_tokens(
     tokens = Tokens(
         access_token=access_token,
         refresh_token=refresh_token,
-        access_expires_at=access_expires_at or now + _ACCESS_TOKEN_LASTS,
-        refresh_expires_at=refresh_expires_at or now + _REFRESH_TOKEN_LASTS,
-        refresh_hard_expires_at=refresh_hard_expires_at,
+        access_expires_at=now + _ACCESS_TOKEN_LASTS,
+        refresh_expires_at=now + _REFRESH_TOKEN_LASTS,
+        refresh_hard_expires_at=None,
     )
     allowed = ask_company(settings, realm_id, tokens)
     with organization_scope(engine, organization_id) as connection:
