@@ -8,10 +8,8 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -19,17 +17,16 @@ from invoice_pipelines.accounts.entry import Entry, Identity, identifying, ident
 from invoice_pipelines.database.opening import First
 from invoice_pipelines.organizations.registry import Organization
 from invoice_pipelines.web import etags
-from invoice_pipelines.web.callers import Access, At, RequestCaller, require_same_site
+from invoice_pipelines.web.callers import Access, At, RequestCaller
 from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
-from invoice_pipelines.web.limits import JSON_BYTES, limit_body
 from invoice_pipelines.web.live.hub import Hub, Watch
 from invoice_pipelines.web.pages.errors import as_page
 from invoice_pipelines.web.pages.languages import language_of
 from invoice_pipelines.web.pages.navigation import menu_of
 from invoice_pipelines.web.pages.rendering import redirect, render
 from invoice_pipelines.web.problems import Refusal
-from invoice_pipelines.web.routing import OrganizationRoute, OrganizationRouter, read_body
-from invoice_pipelines.web.sign_in.routing import count
+from invoice_pipelines.web.routing import OrganizationRoute, OrganizationRouter
+from invoice_pipelines.web.sign_in.routing import OpenRoute
 
 PREFIX = "/desk/{organization}"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -170,25 +167,15 @@ class PageRouter(OrganizationRouter):
         )
 
 
-class OpenPageRoute(APIRoute):
+class OpenPageRoute(OpenRoute):
     """A page that needs no organization, and may need no session."""
+
+    room_segment: ClassVar[int] = 1
+    takes_json: ClassVar[bool] = False
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""
-        handle = super().get_route_handler()
-        room = ":" + self.path.split("/")[1]
-
-        async def answer(request: Request) -> Response:
-            require_same_site(request)
-            if self.body_field is not None:
-                request = Request(request.scope, limit_body(request, JSON_BYTES))
-                await read_body(request)  # who sends slowly takes no room meanwhile
-            async with request.app.state.rooms.of(room):
-                await run_sync(count, request)
-                found: Response = await handle(request)
-                return found
-
-        return _with_pages_for_errors(answer)
+        return _with_pages_for_errors(super().get_route_handler())
 
 
 class OpenPageRouter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
@@ -22,17 +22,23 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class OpenRoute(APIRoute):
     """A route that needs no credential."""
 
+    # No organization is called like that. A provider that does not answer holds up nobody with a password.
+    room_segment: ClassVar[int] = 3
+    """Which part of the path names the room in which its requests wait for a place, from 1."""
+    takes_json: ClassVar[bool] = True
+    """Whether a body is JSON; else it is a form."""
+
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""
         handle = super().get_route_handler()
-        # No organization is called like that. A provider that does not answer holds up nobody with a password.
-        room = ":" + self.path.split("/")[3]
+        room = ":" + self.path.split("/")[self.room_segment]
 
         async def answer(request: Request) -> Response:
             require_same_site(request)
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, JSON_BYTES))
-                require_json(request)
+                if self.takes_json:
+                    require_json(request)
                 await read_body(request)  # who sends slowly takes no room meanwhile
             async with request.app.state.rooms.of(room):
                 await run_sync(count, request)
