@@ -176,6 +176,14 @@ def print_record(record: Any, *, without: Collection[str] = ()) -> None:
     print_facts({name.replace("_", " "): value for name, value in asdict(record).items() if name not in without})
 
 
+def print_one(record: Any, *, as_json: bool) -> None:
+    """Prints a record by itself: its fields as facts, or a line of JSON."""
+    if as_json:
+        print_json(record)
+    else:
+        print_record(record)
+
+
 def print_json(value: Any) -> None:
     """A value as one line of JSON, for programs. Amounts are texts, moments RFC 3339 in UTC, durations seconds."""
     sys.stdout.write(compact_json(value) + "\n")

@@ -26,6 +26,7 @@ from invoice_pipelines.cli.output import (
     print_json,
     print_json_lines,
     print_list,
+    print_one,
     print_record,
     print_rows,
 )
@@ -68,10 +69,7 @@ def show_customer(
     """Show a customer."""
     with scope_of(organization) as connection:
         found = find_customer(connection, number)
-    if as_json:
-        print_json(found)
-    else:
-        print_record(found)
+    print_one(found, as_json=as_json)
 
 
 @items.command("list")
@@ -102,10 +100,7 @@ def show_item(
     """Show an item."""
     with scope_of(organization) as connection:
         found = find_item(connection, sku)
-    if as_json:
-        print_json(found)
-    else:
-        print_record(found)
+    print_one(found, as_json=as_json)
 
 
 @tax_rates.command("list")

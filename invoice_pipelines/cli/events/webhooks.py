@@ -23,7 +23,7 @@ from invoice_pipelines.cli.output import (
     print_json,
     print_json_lines,
     print_list,
-    print_record,
+    print_one,
     print_rows,
 )
 from invoice_pipelines.cli.person import database, opened
@@ -104,10 +104,7 @@ def show(organization: OrganizationOption, endpoint: EndpointArgument, as_json: 
     """Show an endpoint."""
     with opened(organization) as office, office.scope() as connection:
         found = find_endpoint(connection, endpoint)
-    if as_json:
-        print_json(found)
-    else:
-        print_record(found)
+    print_one(found, as_json=as_json)
 
 
 @app.command()

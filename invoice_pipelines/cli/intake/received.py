@@ -11,7 +11,7 @@ import typer
 from invoice_pipelines.cli.intake.statuses import coloured
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day, examples
-from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_record, print_rows
+from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_one, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
     ReceivedInvoice,
@@ -218,7 +218,4 @@ def show_upload(
     """Show an upload, and the invoice that is read from it."""
     with scope_of(organization) as connection:
         found = find_upload(connection, upload)
-    if as_json:
-        print_json(found)
-    else:
-        print_record(found)
+    print_one(found, as_json=as_json)

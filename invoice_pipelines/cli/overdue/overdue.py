@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day, examples
-from invoice_pipelines.cli.output import console, exit_if, print_json, print_list, print_record, print_rows
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_list, print_one, print_record, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.overdue import ExecutionReport, ExecutionStatus, notify_overdue
 from invoice_pipelines.overdue.execution_log import find_execution, list_executions
@@ -116,10 +116,7 @@ def show_notification(
     """Show a notification."""
     with scope_of(organization) as connection:
         found = find_notification(connection, notification)
-    if as_json:
-        print_json(found)
-    else:
-        print_record(found)
+    print_one(found, as_json=as_json)
 
 
 def _show(report: ExecutionReport, as_json: bool) -> None:
