@@ -102,7 +102,7 @@ def _free(connection: Connection, wanted: Wanted, by: str, after: UUID | None) -
 
 def release_review(connection: Connection, invoice_id: UUID, by: str) -> bool:
     """Gives a review back; False where nobody had it. Raises ReviewClaimed where somebody else has it; NotThere."""
-    _status_of(connection, invoice_id)
+    status_of(connection, invoice_id)
     refuse_if_claimed(connection, invoice_id, by)
     return end_claim(connection, invoice_id)
 
@@ -207,7 +207,7 @@ def add_note(connection: Connection, invoice_id: UUID, note: str, by: str) -> No
     note = note.replace("\0", "").strip()
     if not 0 < len(note) <= LONGEST_NOTE:
         raise ReviewError(f"A note has 1 to {LONGEST_NOTE} characters.", code="WRONG_NOTE")
-    _status_of(connection, invoice_id)
+    status_of(connection, invoice_id)
     row = connection.execute(
         text(
             """insert into intake.review_note (organization_id, received_invoice_id, note, created_by)
@@ -232,7 +232,7 @@ def notes_of(connection: Connection, invoice_id: UUID) -> Sequence[Note]:
 
 
 def _require_waiting(connection: Connection, invoice_id: UUID) -> None:
-    status = _status_of(connection, invoice_id)
+    status = status_of(connection, invoice_id)
     waits = connection.execute(
         text(
             """select from intake.review_reason w
@@ -243,10 +243,16 @@ def _require_waiting(connection: Connection, invoice_id: UUID) -> None:
         {"id": invoice_id},
     ).one_or_none()
     if waits is None:
-        raise NotWaiting(f"The invoice does not wait for a review: it is {label(status).lower()}.")
+        raise not_waiting(status)
 
 
-def _status_of(connection: Connection, invoice_id: UUID) -> Status:
+def not_waiting(status: Status) -> NotWaiting:
+    """The refusal of what only an invoice that waits for a review takes, with where this one stands."""
+    return NotWaiting(f"The invoice does not wait for a review: it is {label(status).lower()}.")
+
+
+def status_of(connection: Connection, invoice_id: UUID) -> Status:
+    """The status of a received invoice. Raises NotThere."""
     status = connection.execute(
         text("select status from intake.received_invoice where id = :id"), {"id": invoice_id}
     ).scalar_one_or_none()

@@ -29,13 +29,12 @@ from invoice_pipelines.intake.received_invoices import (
     mark_failed,
     mark_parsed,
 )
-from invoice_pipelines.intake.review.claims import end_claim, refuse_if_claimed
+from invoice_pipelines.intake.review.claims import end_claim, not_waiting, refuse_if_claimed, status_of
 from invoice_pipelines.intake.review.decision_log import Decision, Entry, Kind, decisions_of, record
 from invoice_pipelines.intake.review.errors import (
     MustBeCorrected,
     NotCorrectable,
     NotThere,
-    NotWaiting,
     ReviewConflict,
     ReviewError,
     WrongValues,
@@ -57,7 +56,7 @@ from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Ju
 from invoice_pipelines.intake.rows import json_text, reading_json
 from invoice_pipelines.intake.stages.judging import Standard
 from invoice_pipelines.intake.stages.validating import ParsedInvoice, judge_parsed, lock_parsed, lock_told
-from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.intake.states import Status
 from invoice_pipelines.intake.validation.withholding import as_read
 from invoice_pipelines.work.values import one_line
 
@@ -295,12 +294,7 @@ def _open(connection: Connection, invoice_id: UUID, seen: Seen, by: str) -> _Rev
         )
     if invoice is not None and reasons:
         raise ReviewConflict("The reasons have changed since the invoice was looked at. Look at it again.")
-    status = connection.execute(
-        text("select status from intake.received_invoice where id = :id"), {"id": invoice_id}
-    ).scalar_one_or_none()
-    if status is None:
-        raise NotThere(f"There is no received invoice {invoice_id} in this organization.")
-    raise NotWaiting(f"The invoice does not wait for a review: it is {label(Status(status)).lower()}.")
+    raise not_waiting(status_of(connection, invoice_id))
 
 
 def _pages(connection: Connection, invoice_id: UUID) -> tuple[Page, ...]:
