@@ -19,6 +19,8 @@ from invoice_pipelines.billing.errors import InvoiceNotFound, storable
 from invoice_pipelines.database.filters import containing, narrowed, planned_by_order
 
 _TO_BE_PAID = ("issued", "partially_paid")
+STATUSES_OF = {"open": _TO_BE_PAID, "partly": ("partially_paid",), "paid": ("paid",)}
+"""The statuses of `newest_invoices` by what filters call them: something is due, part of it is settled, all is."""
 _MANY = 5_000
 _FIRST, _LAST = ("", 0), ("9999", 2**62)
 

@@ -211,6 +211,13 @@ def record_payment(
     return payment_id
 
 
+def void_payment_of(connection: Connection, invoice_id: UUID, payment_id: UUID, *, voided_by: str) -> None:
+    """As void_payment, for a payment of this invoice. Raises BillingError where it has no such payment, too."""
+    if payment_id not in {known.payment_id for known in payments_of(connection, invoice_id)}:
+        raise BillingError(f"This invoice has no payment {payment_id}.", code="PAYMENT_NOT_FOUND")
+    void_payment(connection, payment_id, voided_by=voided_by)
+
+
 def void_payment(connection: Connection, payment_id: UUID, *, voided_by: str) -> None:
     """Takes a payment back that a person recorded: it stays on record, and its invoices are due again.
 

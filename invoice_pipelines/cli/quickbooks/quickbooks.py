@@ -185,7 +185,7 @@ def _as_json(slug: str, connected: Connected) -> dict[str, Any]:
 def _notes(connection: Connection, connected: Connected) -> list[str]:
     now = datetime.now(UTC)
     notes = [connected.status_reason] if connected.status_reason else []
-    if connected.paused_until is not None and connected.paused_until > now:
+    if connected.is_paused(now):
         notes.append(f"{connected.paused_reason} Nothing is asked until {connected.paused_until:%Y-%m-%d %H:%M} UTC.")
     notes += expiry_warnings(connection, now).values()
     if differing := differing_totals(connection).count:

@@ -61,6 +61,11 @@ class Conflict(NewConflict):
     record_name: str | None
     """what the customer or item is called here"""
 
+    @property
+    def seen(self) -> tuple[Any, ...]:
+        """What a person looked at before a decision, which is refused once this is something else."""
+        return self.id, self.status, self.ours, self.theirs
+
 
 def record_conflicts(connection: Connection, realm_id: str, conflicts: Sequence[NewConflict]) -> int:
     """Writes what was found; returns how many are new. One that is open already gets the newest values instead.

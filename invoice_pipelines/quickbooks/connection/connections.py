@@ -53,6 +53,10 @@ class Connected:
     access_refused_since: datetime | None = None
     """Since when QuickBooks refuses calls although it gives new tokens; None: it does not."""
 
+    def is_paused(self, now: datetime) -> bool:
+        """Whether nothing is asked of the company at that moment."""
+        return self.paused_until is not None and self.paused_until > now
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:

@@ -11,10 +11,9 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
-from invoice_pipelines.billing.errors import BillingError
-from invoice_pipelines.billing.invoice_lists import newest_invoices
+from invoice_pipelines.billing.invoice_lists import STATUSES_OF, newest_invoices
 from invoice_pipelines.billing.issued_invoices import DocumentKind, find_invoice_id, get_issued_invoice
-from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
+from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment_of
 from invoice_pipelines.billing.records.lists import find_customer
 from invoice_pipelines.web.api.billing.bulk import Resource, examples
 from invoice_pipelines.web.api.billing.invoice_answers import (
@@ -37,7 +36,6 @@ LineNumber = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{0,8}$")]
 """As JSON names the fields of an object."""
 Standing = Literal["issued", "partially_paid", "paid", "overdue", "void"]
 Settlement = Literal["open", "paid", "partly", "overdue"]
-_OF_SETTLEMENT = {"open": ["issued", "partially_paid"], "paid": ["paid"], "partly": ["partially_paid"]}
 
 
 class Void(Body):
@@ -126,7 +124,7 @@ def list_invoices(
             at.connection,
             series=kind.value,
             standings=standings,
-            statuses=_OF_SETTLEMENT.get(settlement or ""),
+            statuses=STATUSES_OF.get(settlement or ""),
             customer_id=None if customer is None else find_customer(at.connection, customer).id,
             invoice_number=number,
             issued_from=issued_from,
@@ -232,9 +230,7 @@ def void_payment_of_invoice(
 
     def void(at: At) -> PaymentRecorded:
         invoice_id = find_invoice_id(at.connection, invoice)
-        if payment not in {known.payment_id for known in payments_of(at.connection, invoice_id)}:
-            raise BillingError(f"This invoice has no payment {payment}.", code="PAYMENT_NOT_FOUND")
-        void_payment(at.connection, payment, voided_by=at.entry.actor)
+        void_payment_of(at.connection, invoice_id, payment, voided_by=at.entry.actor)
         return _recorded(at, payment, invoice_id)
 
     return caller.once(None, void)

@@ -228,7 +228,7 @@ def _connection(at: At) -> Connection:
     connected, state = find_connection(at.connection), sync_state(at.connection)
     if connected is None or state is None:
         return Connection(status=ConnectionStatus.NOT_CONNECTED)
-    is_paused = connected.paused_until is not None and connected.paused_until > datetime.now(UTC)
+    is_paused = connected.is_paused(datetime.now(UTC))
     return Connection(
         status=ConnectionStatus(connected.status),
         status_reason=connected.status_reason,

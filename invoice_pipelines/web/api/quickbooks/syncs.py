@@ -10,7 +10,7 @@ from fastapi import Path, Query
 from pydantic import ConfigDict, Field, model_validator
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, find_conflict, list_conflicts
+from invoice_pipelines.quickbooks.conflicts.conflicts import find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.conflicts.decisions import resolve
 from invoice_pipelines.quickbooks.connection.connections import connection_of
 from invoice_pipelines.quickbooks.pull.asked import ask_for_pull
@@ -187,7 +187,7 @@ def get_quickbooks_conflict(caller: Caller, conflict_id: ConflictId) -> Conflict
     """Get a conflict. Its ETag goes with the decision."""
     with caller.enter() as at:
         found = find_conflict(at.connection, str(conflict_id))
-    caller.tag(*_state(found))
+    caller.tag(*found.seen)
     return ConflictOut.model_validate(found)
 
 
@@ -200,7 +200,7 @@ def resolve_quickbooks_conflict(caller: Caller, conflict_id: ConflictId, body: D
 
     def effect(at: At) -> ConflictOut:
         found = find_conflict(at.connection, str(conflict_id), lock=True)
-        caller.require_match(*_state(found))
+        caller.require_match(*found.seen)
         decided = resolve(
             at.connection,
             connection_of(at.connection),
@@ -210,11 +210,7 @@ def resolve_quickbooks_conflict(caller: Caller, conflict_id: ConflictId, body: D
             value=body.value,
             link=body.link,
         )
-        caller.tag(*_state(decided))
+        caller.tag(*decided.seen)
         return ConflictOut.model_validate(decided)
 
     return caller.once(body, effect)
-
-
-def _state(conflict: Conflict) -> tuple[object, ...]:
-    return conflict.id, conflict.status, conflict.ours, conflict.theirs

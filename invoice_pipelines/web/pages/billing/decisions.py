@@ -13,7 +13,7 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.issued_invoices import find_invoice_id, get_issued_invoice
-from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
+from invoice_pipelines.billing.payments import record_payment, void_payment_of
 from invoice_pipelines.delivery.messages.messages import sent_to_customers
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.billing.invoices import show_invoice
@@ -107,9 +107,7 @@ def take_payment_back(page: Page, invoice: str, payment: UUID, key: Annotated[st
 
     def effect(at: At) -> str:
         invoice_id = find_invoice_id(at.connection, invoice)
-        if payment not in {known.payment_id for known in payments_of(at.connection, invoice_id)}:
-            raise BillingError(f"This invoice has no payment {payment}.", code="PAYMENT_NOT_FOUND")
-        void_payment(at.connection, payment, voided_by=at.entry.actor)
+        void_payment_of(at.connection, invoice_id, payment, voided_by=at.entry.actor)
         return page.url("invoices", invoice_id)
 
     return page.once_to(key, None, effect, page.gettext("The payment is taken back. The invoice is due again."))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import Connection
 
 from invoice_pipelines.billing.errors import BillingError
-from invoice_pipelines.billing.invoice_lists import InvoiceSummary, newest_invoices
+from invoice_pipelines.billing.invoice_lists import STATUSES_OF, InvoiceSummary, newest_invoices
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, due_dates
 from invoice_pipelines.billing.records.lists import find_customer, orders_matching
 from invoice_pipelines.organizations.registry import organization_in_scope
@@ -79,11 +79,6 @@ class InvoiceNarrowing(Narrowing):
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = (*Narrowing.FIELDS, "age", "currency")
-    STATUSES: ClassVar[dict[str, Sequence[str]]] = {
-        "open": ("issued", "partially_paid"),
-        "partly": ("partially_paid",),
-        "paid": ("paid",),
-    }
     STANDINGS: ClassVar[dict[str, Sequence[str]]] = {"overdue": ("overdue",), "void": ("void",)}
 
     age: str = ""
@@ -112,7 +107,7 @@ class InvoiceNarrowing(Narrowing):
             "words": self.q if self.q and self.amount is None else None,
             "gross_from": self.amount,
             "gross_until": self.amount,
-            "statuses": self.STATUSES.get(state),
+            "statuses": STATUSES_OF.get(state),
             "standings": self.STANDINGS.get(state),
             "due_from": due_from,
             "due_until": due_until,

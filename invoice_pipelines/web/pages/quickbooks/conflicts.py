@@ -213,7 +213,7 @@ def _takes_ours(conflict: Conflict) -> bool:
 
 
 def _tag(conflict: Conflict) -> str:
-    return seen_tag(conflict.id, conflict.status, conflict.ours, conflict.theirs)
+    return seen_tag(*conflict.seen)
 
 
 def _since(language: Language, found: Conflict) -> str:
