@@ -300,11 +300,13 @@ _UBL_TYPE, _CII_TYPE = "cbc:InvoiceTypeCode | cbc:CreditNoteTypeCode", "rsm:Exch
 _CORRECTED = frozenset(("384",))
 
 
-def corrects(reference: str) -> Test:
+_is_corrected = code_in(_UBL_TYPE, _CORRECTED)
+_has_reference = exists("cac:BillingReference/cac:InvoiceDocumentReference")
+
+
+def corrects(node: Node, view: View) -> bool:
     """BR-DE-26 in UBL: a corrected invoice says which invoice it corrects."""
-    is_corrected = code_in(_UBL_TYPE, _CORRECTED)
-    has_reference = exists(reference)
-    return lambda node, view: not is_corrected(node, view) or has_reference(node, view)
+    return not _is_corrected(node, view) or _has_reference(node, view)
 
 
 def _is_absolute(found: list[Node]) -> bool:
@@ -450,7 +452,7 @@ RULES: tuple[Declaration, ...] = (
         "BR-DE-26",
         source=_SOURCE,
         severity=Severity.WARNING,
-        ubl=Asked("/*", corrects("cac:BillingReference/cac:InvoiceDocumentReference")),
+        ubl=Asked("/*", corrects),
         cii=Asked("/*", for_codes(_CII_TYPE, _CORRECTED, exists(SETTLEMENT + "ram:InvoiceReferencedDocument"))),
     ),
     declare(

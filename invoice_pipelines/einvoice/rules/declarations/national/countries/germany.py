@@ -84,7 +84,7 @@ RULES: tuple[Declaration, ...] = (
     _means("024-2", "24-b", CARD, absent("cac:PayeeFinancialAccount | cac:PaymentMandate")),
     _means("025-1", "25-a", DEBIT, exists("cac:PaymentMandate")),
     _means("025-2", "25-b", DEBIT, absent("cac:PayeeFinancialAccount | cac:CardAccount")),
-    _german("026", "26", "/*", corrects("cac:BillingReference/cac:InvoiceDocumentReference"), warns=True),
+    _german("026", "26", "/*", corrects, warns=True),
     _german("027", "27", _CONTACT, is_like(PHONE[0], THREE_DIGITS, anywhere=True), quoted(value=PHONE[0]), warns=True),
     _german("028", "28", _CONTACT, is_like(MAIL[0], EMAIL_OLDER), quoted(value=MAIL[0]), warns=True),
     _german("030", "30", "/*", creditor_ubl),

@@ -102,18 +102,13 @@ def above_zero(steps: str) -> Test:
     return test
 
 
-def same_unit(quantities: str, *, needed: bool) -> Test:
-    """R130. `needed`: also where there is no such quantity, the rule is broken."""
-    found = path(quantities)
+_CII_QUANTITY_OF_PRICE = path("../../../ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")
 
-    def test(node: Node, view: View) -> bool:
-        unit = node.get("unitCode")
-        if unit is None:
-            return True
-        others = found(node)
-        return (not others and not needed) or any(each.get("unitCode") == unit for each in others)
 
-    return test
+def cii_same_unit(node: Node, view: View) -> bool:
+    """R130 in CII, which is also broken where the line has no quantity."""
+    unit = node.get("unitCode")
+    return unit is None or any(each.get("unitCode") == unit for each in _CII_QUANTITY_OF_PRICE(node))
 
 
 def ubl_same_unit(node: Node, view: View) -> bool:

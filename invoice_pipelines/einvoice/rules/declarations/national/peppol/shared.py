@@ -12,7 +12,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.peppol.lines import 
     cii_line_amount,
     cii_net_price,
     cii_only_discount,
-    same_unit,
+    cii_same_unit,
     ubl_line_amount,
     ubl_net_price,
     ubl_same_unit,
@@ -228,7 +228,7 @@ def shared_rules(*, xrechnung: bool) -> tuple[Declaration, ...]:
             Asked("cac:Price/cbc:BaseQuantity", ubl_same_unit, attribute("unitCode")),
             Asked(
                 "ram:NetPriceProductTradePrice/ram:BasisQuantity | ram:GrossPriceProductTradePrice/ram:BasisQuantity",
-                same_unit("../../../ram:SpecifiedLineTradeDelivery/ram:BilledQuantity", needed=True),
+                cii_same_unit,
                 attribute("unitCode"),
             ),
         ),
