@@ -120,7 +120,7 @@ def job_outcome(connection: Connection, job_id: UUID) -> JobOutcome:
     )
 
 
-def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple[FailureCode, ...]:
+def job_failures(connection: Connection, job_id: UUID) -> tuple[FailureCode, ...]:
     """Why items of a job failed, the most frequent reason first."""
     rows = connection.execute(
         text(
@@ -135,10 +135,10 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
                      from work.items i
                      where i.organization_id = organizations.current() and i.job_id = :job_id
                        and i.status = 'failed'
-                     group by i.error_code order by count(*) desc, i.error_code limit :limit) f
+                     group by i.error_code order by count(*) desc, i.error_code limit 20) f
                order by f.items desc, f.code"""
         ),
-        {"job_id": job_id, "limit": limit},
+        {"job_id": job_id},
     )
     return tuple(FailureCode(*row) for row in rows)
 

@@ -8,7 +8,6 @@ from invoice_pipelines.organizations.registry import (
     change_organization,
     find_organization,
     list_organizations,
-    organization_in_scope,
     remove_organization,
     restore_organization,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "change_organization",
     "find_organization",
     "list_organizations",
-    "organization_in_scope",
     "remove_organization",
     "restore_organization",
 ]

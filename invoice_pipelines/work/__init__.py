@@ -15,7 +15,7 @@ What the items mean is the domain's business.
 Every transition of a job or an item is a function in `jobs.sql` or `leases.sql`, so that SQL and Python do the same.
 """
 
-from invoice_pipelines.work.clock import CLOCK, Clock
+from invoice_pipelines.work.clock import Clock
 from invoice_pipelines.work.drain import Handler, drain
 from invoice_pipelines.work.failures import ItemError
 from invoice_pipelines.work.history import (
@@ -65,7 +65,6 @@ from invoice_pipelines.work.turns import EndedTurn, LastTurn, last_turns, newest
 from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Later, Outcome, Skipped, Succeeded
 
 __all__ = [
-    "CLOCK",
     "BatchAnswer",
     "Chunk",
     "Claim",
