@@ -33,7 +33,6 @@ __all__ = [
     "remove_logo",
     "remove_template_file",
     "set_logo",
-    "set_template_file",
     "set_template_files",
 ]
 
@@ -61,17 +60,12 @@ def list_own_files(connection: Connection) -> list[OwnFile]:
     return [OwnFile(*row) for row in rows]
 
 
-def set_template_file(connection: Connection, name: str, content: bytes, *, created_by: str) -> None:
-    """Stores a template file of the organization in scope, in place of the project's or beside them.
+def set_template_files(connection: Connection, files: Mapping[str, bytes], *, created_by: str) -> None:
+    """Stores template files of the organization in scope, in place of the project's or beside them.
 
-    Samples are rendered with it before: one page, many, a credit note, in each language. Raises TemplateError, a
+    Samples are rendered with them before: one page, many, a credit note, in each language. Raises TemplateError, a
     DeliveryError, with the file and the line where one fails.
     """
-    set_template_files(connection, {name: content}, created_by=created_by)
-
-
-def set_template_files(connection: Connection, files: Mapping[str, bytes], *, created_by: str) -> None:
-    """Stores template files that need one another, as `set_template_file` does one."""
     for name, content in files.items():
         check_name(name)
         if not content:

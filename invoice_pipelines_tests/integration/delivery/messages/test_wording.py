@@ -14,7 +14,7 @@ from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import MessageTemplate, default_templates, write
 from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.language.catalogue import project_catalogue
-from invoice_pipelines.delivery.rendering.template_files import set_template_file
+from invoice_pipelines.delivery.rendering.template_files import set_template_files
 from invoice_pipelines.delivery.values import Purpose
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of
 from invoice_pipelines_tests.support.delivery.rendering.looking import page_texts
@@ -129,7 +129,7 @@ def test_a_credit_note_is_called_in_the_mail_what_it_is_called_on_its_page(post:
     for invoice, own in ((first, None), (second, b'[words]\ncredit_note = "Stornorechnung"\n')):
         with post.desk.scope() as connection:
             if own is not None:
-                set_template_file(connection, "texts/de.toml", own, created_by="anna")
+                set_template_files(connection, {"texts/de.toml": own}, created_by="anna")
             credit_note = credit_invoice(connection, invoice, reason="internal: their fault", created_by="anna")
         post.ask_and_send([credit_note])
     before, after = post.mails("title@kunde.example")

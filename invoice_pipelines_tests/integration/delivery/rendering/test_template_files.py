@@ -24,7 +24,7 @@ from invoice_pipelines.delivery.rendering.template_files import (
     list_own_files,
     load_bundle,
     remove_template_file,
-    set_template_file,
+    set_template_files,
 )
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import add_organization
@@ -69,9 +69,9 @@ def test_a_file_of_an_organization_is_seen_by_its_documents_only_until_it_is_rem
         before = load_bundle(connection)
         broken = b"// mine\n\n#let notes(data) = text(fill: colour)[x]"
         with pytest.raises(DeliveryError, match=r"^notes.typ, line 3: unknown variable: colour$"):
-            set_template_file(connection, "notes.typ", broken, created_by="a")
+            set_template_files(connection, {"notes.typ": broken}, created_by="a")
         assert load_bundle(connection) == before
-        set_template_file(connection, "notes.typ", own, created_by="anna")
+        set_template_files(connection, {"notes.typ": own}, created_by="anna")
         bundle = load_bundle(connection)
         (listed,) = list_own_files(connection)
     assert (listed.name, listed.size_bytes, listed.created_by) == ("notes.typ", len(own), "anna")
