@@ -121,12 +121,6 @@ def _says_attribute(steps: str) -> Test:
     return test
 
 
-def at_most(count: int, steps: str) -> Test:
-    """That there are not more such elements."""
-    at = path(steps)
-    return lambda node, view: len(at(node)) <= count
-
-
 def in_cents(steps: str, first: bool = False) -> Test:
     """That an amount has at most two characters after the point. Stops where there are two, unless the `first`
     counts."""

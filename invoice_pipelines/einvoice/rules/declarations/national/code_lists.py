@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from invoice_pipelines.einvoice.code_lists import codes, release
+from invoice_pipelines.einvoice.rules.declarations.national.places import UBL_AMOUNTS
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import is_within
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, declare
 from invoice_pipelines.einvoice.rules.engine.values import Stopped, as_indicator, normalized
@@ -17,12 +18,6 @@ from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _SOURCE = "EN 16931-1, 7 (code lists)"
 _Applies = Callable[[Node], bool]
-
-_UBL_AMOUNTS = (
-    "cbc:Amount | cbc:BaseAmount | cbc:PriceAmount | cbc:TaxAmount | cbc:TaxableAmount | cbc:LineExtensionAmount | "
-    "cbc:TaxExclusiveAmount | cbc:TaxInclusiveAmount | cbc:AllowanceTotalAmount | cbc:ChargeTotalAmount | "
-    "cbc:PrepaidAmount | cbc:PayableRoundingAmount | cbc:PayableAmount"
-)
 
 
 def _code(context: str, listed: str, *, where: _Applies | None = None, upper: bool = False) -> Asked:
@@ -143,7 +138,7 @@ RULES: tuple[Declaration, ...] = (
     declare(
         "BR-CL-03",
         source=_SOURCE,
-        ubl=_scheme(_UBL_AMOUNTS, "currencyID", "currencies", needed=True),
+        ubl=_scheme(UBL_AMOUNTS, "currencyID", "currencies", needed=True),
         cii=_scheme("ram:TaxTotalAmount", "currencyID", "currencies"),
     ),
     declare(

@@ -13,3 +13,9 @@ BUYER = AGREEMENT + "ram:BuyerTradeParty"
 UBL_SELLER = "cac:AccountingSupplierParty/cac:Party"
 UBL_BUYER = "cac:AccountingCustomerParty/cac:Party"
 UBL_LINES = "cac:InvoiceLine|cac:CreditNoteLine"
+UBL_AMOUNTS = (
+    "cbc:Amount | cbc:BaseAmount | cbc:PriceAmount | cbc:TaxAmount | cbc:TaxableAmount | cbc:LineExtensionAmount | "
+    "cbc:TaxExclusiveAmount | cbc:TaxInclusiveAmount | cbc:AllowanceTotalAmount | cbc:ChargeTotalAmount | "
+    "cbc:PrepaidAmount | cbc:PayableRoundingAmount | cbc:PayableAmount"
+)
+"""The elements of UBL that are amounts of money."""

@@ -19,7 +19,8 @@ from invoice_pipelines.einvoice.rules.engine.values import normalized, one
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _CODES = frozenset(["1", "10", "31", "42", "48", "49", "50", "58", "59", "93", "97"])
-_VERSIONS = frozenset(("19.05.01", "19.0501", "26.08.01", "26.0801"))
+VERSIONS = frozenset(("19.05.01", "19.0501", "26.08.01", "26.0801"))
+"""Versions of UNSPSC, by which items may be classified."""
 _NUMBER = re.compile(r"[ \t\r\n]*-?([0-9]+(\.[0-9]*)?|\.[0-9]+)[ \t\r\n]*")
 
 _COMPANY = path(f"{SELLER}/cac:PartyLegalEntity/cbc:CompanyID")
@@ -113,7 +114,7 @@ def _code_is_danish(node: Node, view: View) -> bool:
 def _classes(node: Node, view: View) -> bool:
     classes = _CLASS(node)
     return not any(each.get("listID") == "TST" for each in classes) or any(
-        each.get("listVersionID") in _VERSIONS for each in classes
+        each.get("listVersionID") in VERSIONS for each in classes
     )
 
 

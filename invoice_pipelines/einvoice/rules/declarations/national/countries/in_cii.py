@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from invoice_pipelines.einvoice.rules.declarations.national.countries import denmark, netherlands
 from invoice_pipelines.einvoice.rules.declarations.national.countries.numbers import (
     has_swedish_check_digit,
     is_norwegian,
+    is_number,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import country_rule
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import own_text
@@ -23,7 +25,6 @@ from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, decimal, normalized, one, one_text, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
-_NUMBER = re.compile(r"[ \t\r\n]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*|-?INF")
 _REPRESENTATIVE = AGREEMENT + "ram:SellerTaxRepresentativeTradeParty"
 _COUNTRY = "ram:PostalTradeAddress/ram:CountryID"
 _MEANS = SETTLEMENT + "ram:SpecifiedTradeSettlementPaymentMeans"
@@ -41,10 +42,6 @@ _bic = path("ram:PayeeSpecifiedCreditorFinancialInstitution/ram:BICID")
 
 
 _rule = partial(country_rule, in_cii=True)
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
 
 
 def _vat_registrations(party: Node) -> list[Node]:
@@ -125,7 +122,6 @@ _reasons, _reason_codes = path(f"{_CHARGES}/ram:Reason"), path(f"{_CHARGES}/ram:
 _global_ids = (path(f"{SELLER}/ram:GlobalID"), path(f"{BUYER}/ram:GlobalID"))
 _due = path(f"{_TOTALS}/ram:DuePayableAmount")
 _classes = path("ram:SpecifiedTradeProduct/ram:DesignatedProductClassification/ram:ClassCode")
-_VERSIONS = frozenset(("19.05.01", "19.0501", "26.08.01", "26.0801"))
 _references, _creditors = path("../ram:PaymentReference"), path("../ram:CreditorReferenceID")
 # Such terms stand beside the means of payment, not in them: no direct debit within Denmark keeps this rule.
 _mandates = path("ram:SpecifiedTradePaymentTerms/ram:DirectDebitMandateID")
@@ -142,8 +138,8 @@ def _tax_that_is_not_vat(node: Node, view: View) -> bool:
     if reason is None:
         return False
     text = reason.string
-    is_number = _is_number(text) and 0 <= float(text) <= 9999
-    return (len(own_text((reason,))) == 4 and is_number) or (
+    is_code = is_number(text) and 0 <= float(text) <= 9999
+    return (len(own_text((reason,))) == 4 and is_code) or (
         "#" in text and not text.startswith("#") and not text.endswith("#")
     )
 
@@ -161,7 +157,7 @@ def _credit_is_positive(node: Node, view: View) -> bool:
     if own_text(_type(node)) != "381":
         return True
     due = own_text(_due(node))
-    return not _is_number(due) or not due.startswith("-") or float(due) == 0
+    return not is_number(due) or not due.startswith("-") or float(due) == 0
 
 
 def _for(*codes: str) -> Callable[[Test], Test]:
@@ -202,7 +198,7 @@ def _code_is_danish(node: Node, view: View) -> bool:
 def _classes_are_known(node: Node, view: View) -> bool:
     classes = _classes(node)
     return not any(each.get("listID") == "TST" for each in classes) or any(
-        each.get("listVersionID") in _VERSIONS for each in classes
+        each.get("listVersionID") in denmark.VERSIONS for each in classes
     )
 
 
@@ -324,7 +320,7 @@ def _f_tax(node: Node, view: View) -> bool:
 
 def _rate(node: Node, view: View) -> bool:
     rate = one(node.kids.get("ram:RateApplicablePercent", []))
-    return rate is not None and _is_number(rate.string) and float(rate.string.replace("INF", "inf")) in (25, 12, 6)
+    return rate is not None and is_number(rate.string) and float(rate.string.replace("INF", "inf")) in (25, 12, 6)
 
 
 def _giro(name: str, test: Callable[[str], bool]) -> Test:
@@ -356,13 +352,13 @@ _SWEDEN = (
         _rule(rule, _always, f"/*/{SELLER}", _of_vat_id(test), text="SE-R-vat")
         for rule, test in (
             ("SE-R-001", lambda text: len(normalized(text)) == 14),
-            ("SE-R-002", lambda text: _is_number(text[2:14])),
+            ("SE-R-002", lambda text: is_number(text[2:14])),
         )
     ),
     *(
         _rule(rule, _always, f"/*/{SELLER}/{_LEGAL}", _of_company(test), quoted(value="ram:ID"), text="SE-R-company")
         for rule, test in (
-            ("SE-R-003", _is_number),
+            ("SE-R-003", is_number),
             ("SE-R-004", lambda text: len(normalized(text)) == 10),
             ("SE-R-013", lambda text: has_swedish_check_digit(normalized(text))),
         )
@@ -378,9 +374,9 @@ _SWEDEN = (
     *(
         _rule(rule, _from_sweden, _SWEDISH_ACCOUNT, _giro(name, test), text_of, warns=True, text="SE-R-giro")
         for rule, name, test in (
-            ("SE-R-007", "PLUSGIRO", _is_number),
+            ("SE-R-007", "PLUSGIRO", is_number),
             ("SE-R-010", "PLUSGIRO", lambda text: 2 <= len(text) <= 8),
-            ("SE-R-008", "BANKGIRO", _is_number),
+            ("SE-R-008", "BANKGIRO", is_number),
             ("SE-R-009", "BANKGIRO", lambda text: len(text) in (7, 8)),
         )
     ),
@@ -408,8 +404,6 @@ _invoices = path(f"{SETTLEMENT}ram:InvoiceReferencedDocument/ram:IssuerAssignedI
 _means = path(_MEANS)
 _orders = path(f"{AGREEMENT}ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID")
 _CREDITS = frozenset(("81", "83", "381", "396", "532"))
-_DUTCH_MEANS = frozenset(("30", "48", "49", "57", "58", "59"))
-_REGISTERS = frozenset(("0106", "0190"))
 
 
 def _names_invoice(node: Node, view: View) -> bool:
@@ -422,7 +416,7 @@ def _address(node: Node, view: View) -> bool:
 
 
 def _register(node: Node, view: View) -> bool:
-    return not _REGISTERS.isdisjoint((node.get("schemeID") or "").split(" ")) and not is_blank(node.string)
+    return not netherlands.REGISTERS.isdisjoint((node.get("schemeID") or "").split(" ")) and not is_blank(node.string)
 
 
 def _means_of_payment(node: Node, view: View) -> bool:
@@ -449,7 +443,7 @@ _NETHERLANDS = (
         "NL-R-008",
         _within_netherlands,
         f"/*/{_MEANS}",
-        lambda node, view: said(node.kids.get("ram:TypeCode", [])) in _DUTCH_MEANS,
+        lambda node, view: said(node.kids.get("ram:TypeCode", [])) in netherlands.MEANS,
         quoted(value="ram:TypeCode"),
     ),
     _rule(

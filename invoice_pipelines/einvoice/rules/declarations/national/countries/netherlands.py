@@ -20,8 +20,10 @@ from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _SELLER = of("NL")
 _BOTH = of("NL", "NL")
-_CODES = frozenset(("30", "48", "49", "57", "58", "59"))
-_REGISTERS = frozenset(("0106", "0190"))
+MEANS = frozenset(("30", "48", "49", "57", "58", "59"))
+"""How money may be sent within the country."""
+REGISTERS = frozenset(("0106", "0190"))
+"""KVK and OIN."""
 _INVOICE = path("cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID")
 _ORDER = path("cac:OrderReference/cbc:ID")
 
@@ -35,7 +37,7 @@ def _address(node: Node, view: View) -> bool:
 
 
 def _register(node: Node, view: View) -> bool:
-    return node.get("schemeID") in _REGISTERS and not is_blank(node.string)
+    return node.get("schemeID") in REGISTERS and not is_blank(node.string)
 
 
 def _means_of_payment(node: Node, view: View) -> bool:
@@ -63,7 +65,7 @@ RULES: tuple[Declaration, ...] = (
         "NL-R-008",
         _BOTH,
         "cac:PaymentMeans",
-        lambda node, view: said(node.kids.get("cbc:PaymentMeansCode", [])) in _CODES,
+        lambda node, view: said(node.kids.get("cbc:PaymentMeansCode", [])) in MEANS,
         quoted(value="cbc:PaymentMeansCode"),
     ),
     country_rule("NL-R-009", _SELLER, "cac:OrderLineReference/cbc:LineID", lambda node, view: bool(_ORDER(view.root))),

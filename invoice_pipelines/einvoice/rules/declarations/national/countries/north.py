@@ -7,6 +7,7 @@ import re
 from invoice_pipelines.einvoice.rules.declarations.national.countries.numbers import (
     has_swedish_check_digit,
     is_norwegian,
+    is_number,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import (
     SELLER,
@@ -24,14 +25,9 @@ from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import Stopped, normalized, one, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
-_NUMBER = re.compile(r"[ \t\r\n]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*|-?INF")
 _SCHEME = path("cac:TaxScheme/cbc:ID")
 _COUNTRY = path("cac:PostalAddress/cac:Country/cbc:IdentificationCode")
 _COMPANY = path("cac:PartyLegalEntity/cbc:CompanyID")
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
 
 
 # --- Norway ---
@@ -105,7 +101,7 @@ def _vat_id_length(node: Node, view: View) -> bool:
 
 def _vat_id_digits(node: Node, view: View) -> bool:
     number = one(vat_ids(node))
-    return number is not None and _is_number(number.string[2:14])
+    return number is not None and is_number(number.string[2:14])
 
 
 def _company(test: Test) -> Test:
@@ -121,7 +117,7 @@ def _company(test: Test) -> Test:
 
 def _company_is_number(node: Node, view: View) -> bool:
     company = one(node.kids["cbc:CompanyID"])
-    return company is not None and _is_number(company.string)
+    return company is not None and is_number(company.string)
 
 
 def _f_tax(node: Node, view: View) -> bool:
@@ -138,7 +134,7 @@ def _rate(node: Node, view: View) -> bool:
     if not any(each.string == "S" for each in node.kids.get("cbc:ID", ())):
         return True
     rate = one(node.kids.get("cbc:Percent", []))
-    return rate is not None and _is_number(rate.string) and float(rate.string) in (25, 12, 6)
+    return rate is not None and is_number(rate.string) and float(rate.string) in (25, 12, 6)
 
 
 _BRANCH = path("cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID")
@@ -164,7 +160,7 @@ def _giro(name: str, test: Test) -> Test:
 
 
 def _is_numeric(node: Node, view: View) -> bool:
-    return _is_number(node.string)
+    return is_number(node.string)
 
 
 def _code_is_not(*codes: str) -> Test:

@@ -21,6 +21,12 @@ _NAMES = {
 }
 _PARTY = "cac:PartyIdentification"
 _INTEGER = re.compile(r"[ \t\r\n]*[+-]?[0-9]+[ \t\r\n]*")
+_NUMBER = re.compile(r"[ \t\r\n]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*|-?INF")
+
+
+def is_number(text: str) -> bool:
+    """A number with or without an exponent, or an infinite one, with blanks around."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def is_gln(text: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.declaring import peppol_rule
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import (
-    UBL_AMOUNTS,
     currencies,
     is_german,
     own_text,
     process,
 )
+from invoice_pipelines.einvoice.rules.declarations.national.places import UBL_AMOUNTS
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, exists
 from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Test

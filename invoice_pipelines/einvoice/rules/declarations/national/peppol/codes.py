@@ -12,11 +12,11 @@ from datetime import date
 from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.declaring import SOURCE
 from invoice_pipelines.einvoice.rules.declarations.national.peppol.document import (
-    UBL_AMOUNTS,
     is_german,
     own_text,
     process,
 )
+from invoice_pipelines.einvoice.rules.declarations.national.places import UBL_AMOUNTS
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Test, declare
 from invoice_pipelines.einvoice.rules.engine.values import normalized, said

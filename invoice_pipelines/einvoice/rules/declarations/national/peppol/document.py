@@ -47,10 +47,3 @@ _UBL_COUNTRIES = (
     path("cac:AccountingSupplierParty/cac:Party/cac:PostalAddress/cac:Country/cbc:IdentificationCode"),
     path("cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cac:Country/cbc:IdentificationCode"),
 )
-
-UBL_AMOUNTS = (
-    "cbc:Amount | cbc:BaseAmount | cbc:PriceAmount | cbc:TaxAmount | cbc:TaxableAmount | cbc:LineExtensionAmount | "
-    "cbc:TaxExclusiveAmount | cbc:TaxInclusiveAmount | cbc:AllowanceTotalAmount | cbc:ChargeTotalAmount | "
-    "cbc:PrepaidAmount | cbc:PayableRoundingAmount | cbc:PayableAmount"
-)
-"""The elements of UBL that are amounts of money."""
