@@ -15,6 +15,7 @@ AskedLanguage = Annotated[
         help="Language to tell of documents in. Without it that of LC_ALL, LC_MESSAGES or LANG; in JSON, English.",
     ),
 ]
+_CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # as POSIX ranks them
 
 
@@ -28,3 +29,8 @@ def language_of(asked: Language | None, otherwise: Language = "en") -> Language:
     if named.startswith("de"):
         return "de"
     return "en" if named.startswith("en") else otherwise
+
+
+def class_name(violation_class: str, german: bool) -> str:
+    """What a class of violations is called."""
+    return _CLASSES_DE[violation_class] if german else f"{violation_class.replace('_', ' ')} error"

@@ -7,12 +7,11 @@ from typing import Any
 
 import typer
 
+from invoice_pipelines.cli.language import class_name
 from invoice_pipelines.cli.output import one_line, say
 from invoice_pipelines.einvoice.rules.catalogue import ListedRule, listed_rules, of_project
 from invoice_pipelines.einvoice.rules.verdict import LEFT_OUT
 from invoice_pipelines.intake.validation.own_rules import own_rules
-
-_CLASSES = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
 
 
 def all_rules() -> Sequence[ListedRule]:
@@ -39,9 +38,8 @@ def explain(rule: str, *, german: bool) -> None:
     found = next((each for each in all_rules() if each.id.lower() == rule.strip().lower()), None)
     if found is None:
         raise typer.BadParameter(f"there is no rule {rule[:60]!r}; invoice-pipelines rules list shows them all")
-    kind = found.violation_class.value
     weights = ", ".join(f"{name}: {weight.value}" for name, weight in found.sets.items())
-    say(f"{found.id} ({_CLASSES[kind] if german else kind.replace('_', ' ') + ' error'})")
+    say(f"{found.id} ({class_name(found.violation_class.value, german)})")
     facts = {
         "Gewicht" if german else "weight": weights,
         "Syntax" if german else "syntax": ", ".join(found.syntaxes),

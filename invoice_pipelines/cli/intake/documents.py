@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
+from invoice_pipelines.cli.language import AskedLanguage, Language, class_name, language_of
 from invoice_pipelines.cli.options import engine_name, examples
 from invoice_pipelines.cli.output import console, exit_if, one_line, print_facts, print_json, say, styled
 from invoice_pipelines.intake.documents import Aids
@@ -32,7 +32,6 @@ Ocr = Annotated[
 ]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
 _SEVERITIES_DE = {"fatal": "Fehler", "warning": "Warnung", "information": "Hinweis"}
-_CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
 
 
 app = typer.Typer()
@@ -195,7 +194,7 @@ def _show_read(german: bool, result: dict[str, Any]) -> None:
 def _show_validated(german: bool, result: dict[str, Any], *, name_rules: bool) -> None:
     valid, not_valid = ("gültig", "nicht gültig") if german else ("valid", "not valid")
     mark = styled(valid, "green") if result["valid"] else styled(not_valid, "red")
-    classes = ", ".join(_class_name(refusing, german) for refusing in result["refused_by"])
+    classes = ", ".join(class_name(refusing, german) for refusing in result["refused_by"])
     console.print(mark, f" {one_line(result['file'])}{f' ({classes})' if classes else ''}", soft_wrap=True)
     if name_rules and result["rules"]:
         say(one_line(f"    {'nach' if german else 'by'} {result['rules']}"))
@@ -203,9 +202,5 @@ def _show_validated(german: bool, result: dict[str, Any], *, name_rules: bool) -
         severity, of_class = violation["severity"], violation["class"]
         if german:
             severity = _SEVERITIES_DE[severity]
-        named = f" ({_class_name(of_class, german)})" if of_class else ""
+        named = f" ({class_name(of_class, german)})" if of_class else ""
         say(one_line(f"    {severity} {violation['rule']}{named}: {violation['message']}"))
-
-
-def _class_name(violation_class: str, german: bool) -> str:
-    return _CLASSES_DE[violation_class] if german else f"{violation_class.replace('_', ' ')} error"

@@ -13,6 +13,7 @@ import typer
 from sqlalchemy import Connection
 
 from invoice_pipelines.cli.intake import review_queue
+from invoice_pipelines.cli.intake.review_queue import Invoice
 from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples, pairs, parse_id_or_none
 from invoice_pipelines.cli.output import (
@@ -49,9 +50,6 @@ app = typer.Typer(
 )
 app.add_typer(review_queue.app)
 
-Invoice = Annotated[
-    str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")
-]
 SeenState = Annotated[
     str | None,
     typer.Option(
