@@ -10,6 +10,8 @@ from stdnum import get_cc_module, iban
 from stdnum.de import leitweg
 from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 
+LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
+"""What is meant as an IBAN, and not as a number of an account of another kind."""
 _LONGEST_VAT_ID = 20  # with the signs that some put into it; the longest has 15
 
 

@@ -23,7 +23,7 @@ from invoice_pipelines.delivery.einvoice.issued import (
 from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.einvoice.codes import is_country, is_currency, is_exemption_code, is_unit
-from invoice_pipelines.einvoice.identifiers import is_valid_iban
+from invoice_pipelines.einvoice.identifiers import LIKE_IBAN, is_valid_iban
 from invoice_pipelines.einvoice.profiles import Profile
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, end_of_terms, number
@@ -152,7 +152,6 @@ def _named(numbers: list[int]) -> str:
     return f"Line {named}" if len(numbers) == 1 else f"Lines {named}"
 
 
-_LOOKS_LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
 _EMAIL = re.compile(r"[^@\s]+@([^@.\s]+\.)+[^@.\s]+")
 _CASH_DISCOUNT = re.compile(r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASISBETRAG=-?[0-9]+\.[0-9]{2})?#")
 
@@ -181,7 +180,7 @@ def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
         account = compact(invoice.seller.iban)
         if not account:
             yield "The organization has no IBAN, and an XRechnung says how it is to be paid (BR-DE-1, BR-DE-23)."
-        if _LOOKS_LIKE_IBAN.fullmatch(account) and not is_valid_iban(account):
+        if LIKE_IBAN.fullmatch(account) and not is_valid_iban(account):
             yield f"The IBAN {account} of the organization has wrong check digits or a wrong length (BR-DE-19)."
     if not _terms_are_in_notation(payment_terms(invoice, seller) or ""):
         yield (

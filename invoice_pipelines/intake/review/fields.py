@@ -148,6 +148,8 @@ FIELDS: Mapping[str, Field] = {
     "tax_breakdowns": Field("VAT by rate", "Umsatzsteuer je Satz", _tax_breakdowns),
 }
 """All fields that can be corrected, in the order in which they are shown."""
+DATES = frozenset({"issue_date", "due_date", "delivery.date"})
+AMOUNTS = frozenset(name for name in FIELDS if name.endswith(("_amount", "_total")))
 
 
 def field_of(location: str | None) -> str | None:

@@ -9,12 +9,10 @@ from invoice_pipelines.intake.documents.text_layer.page.layout import enclosing,
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, find_dates, parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
-from invoice_pipelines.intake.review.fields import FIELDS, WrongValue, parse_value
+from invoice_pipelines.intake.review.fields import AMOUNTS, DATES, WrongValue, parse_value
 
 _MOST_WORDS = 8
-_DATES = frozenset({"issue_date", "due_date", "delivery.date"})
-_AMOUNTS = frozenset(name for name in FIELDS if name.endswith(("_amount", "_total")))
-_IN_SEVERAL_WORDS = _DATES | _AMOUNTS | {"iban"}
+_IN_SEVERAL_WORDS = DATES | AMOUNTS | {"iban"}
 _WHOLE_CELL = frozenset({"seller.name", "buyer.name"})
 _SHARE_INSIDE = 0.5
 _NEAR = 8.0
@@ -95,11 +93,11 @@ def _distance(box: Box, across: float, down: float) -> float:
 def _says(field: str, words: Sequence[Word], value: Any) -> bool:
     """Whether these words, and not fewer of them, are the value."""
     text = " ".join(word.text for word in words)
-    if field in _AMOUNTS:
+    if field in AMOUNTS:
         # Every word holds a digit: the sign of the currency beside an amount is not part of its place.
         digits = all(any(map(str.isdigit, word.text)) for word in words)
         return digits and AMOUNT.fullmatch(text) is not None and value in _values(field, text)
-    if field in _DATES:
+    if field in DATES:
         fewer = (" ".join(word.text for word in part) for part in (words[1:], words[:-1]))
         return value in _values(field, text) and not any(value in _values(field, part) for part in fewer)
     edges = _folded(words[0].text) and _folded(words[-1].text)
@@ -109,12 +107,12 @@ def _says(field: str, words: Sequence[Word], value: Any) -> bool:
 def _values(field: str, text: str) -> list[Any]:
     """The different values of a field that a text holds."""
     found: list[Any] = []
-    if field in _AMOUNTS:
+    if field in AMOUNTS:
         for match in AMOUNT.finditer(text):
             amount = parse_amount((match["sign"] or match["inner"] or match["minus"] or "") + match["number"])
             if amount is not None:
                 found.append(-amount if match["open"] and match["close"] else amount)
-    elif field in _DATES:
+    elif field in DATES:
         for date in find_dates(text, load_vocabulary().months):
             found += [date.value] if date.other is None else [date.value, date.other]
     else:

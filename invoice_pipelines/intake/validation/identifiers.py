@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from invoice_pipelines.einvoice.identifiers import is_valid_iban, vat_id_fault
+from invoice_pipelines.einvoice.identifiers import LIKE_IBAN, is_valid_iban, vat_id_fault
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.own_rules import broken
 
 _LONGEST_IBAN = 34
-_LOOKS_LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
 
 _WHOLE = ("The VAT identifier", "Die USt-IdNr.")
 _CHECK_DIGITS = ("The check digits of the VAT identifier", "Die Prüfziffern der USt-IdNr.")
@@ -27,7 +26,7 @@ def identifier_violations(reading: Reading) -> Iterator[Violation]:
         for number, account in enumerate(payment.accounts):
             compact = "".join(account.account_id.split()).upper()
             # BT-84 may also be a national account number, which has no common check.
-            if _LOOKS_LIKE_IBAN.match(compact) and not (len(compact) <= _LONGEST_IBAN and is_valid_iban(compact)):
+            if LIKE_IBAN.match(compact) and not (len(compact) <= _LONGEST_IBAN and is_valid_iban(compact)):
                 location = f"payments[{index}].accounts[{number}].account_id"
                 yield broken("IP-IBAN-01", location, account=account.account_id)
     yield from _vat_id("IP-VAT-01", "seller.vat_id", reading.seller.vat_id)

@@ -9,15 +9,13 @@ from decimal import Decimal
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.reading import Source
 from invoice_pipelines.intake.review.decision_log import Kind
-from invoice_pipelines.intake.review.fields import FIELDS, shown
+from invoice_pipelines.intake.review.fields import AMOUNTS, DATES, FIELDS, shown
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS
 from invoice_pipelines.intake.review.show import Document, ReadValue, Review
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.reviews.words import (
-    AMOUNTS,
-    DATES,
     field_words,
     reason_sentence,
     reason_words,

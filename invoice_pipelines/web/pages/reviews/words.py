@@ -5,13 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from invoice_pipelines.intake.review.fields import FIELDS, stored_value
+from invoice_pipelines.intake.review.fields import AMOUNTS, DATES, FIELDS, stored_value
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import DUPLICATE, LOW_CONFIDENCE, REJECTED
 from invoice_pipelines.web.pages.languages import Language
 
-DATES = frozenset({"issue_date", "due_date", "delivery.date"})
-AMOUNTS = frozenset(name for name in FIELDS if name.endswith(("_amount", "_total")))
 RATES = "tax_breakdowns"
 
 
