@@ -90,11 +90,10 @@ def show_invoice(
         notifications=list_notifications(connection, invoice_id=invoice_id, limit=_MOST),
         sync=invoice_sync(connection, invoice_id),
         sent=sent_to_customers(connection, [invoice_id]),
-        channel_name=lambda channel: messages_words.channel_name(channel, page.language),
-        message_reason=lambda code, words: messages_words.reason_of(code, words, page.language),
         sync_reason=lambda code, words: quickbooks_words.reason_of(code, words or "", page.language),
         typed=typed or {},
         errors=errors or {},
+        **messages_words.shown(page.language),
     )
 
 
