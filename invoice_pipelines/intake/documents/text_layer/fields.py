@@ -46,7 +46,7 @@ from invoice_pipelines.intake.documents.text_layer.names import name_of
 from invoice_pipelines.intake.documents.text_layer.origin.origin import origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.origin.signs import Sign, find_signs
 from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
-from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
+from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
@@ -62,6 +62,7 @@ T = TypeVar("T")
 
 _UNSURE = 0.6
 _OF_COUNTRY = 0.9
+_FOOTER = 0.8  # of the height of the page
 _REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
@@ -124,6 +125,8 @@ class _Finder:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")
         allowances = self.total("allowance_total", totals.allowances)
         prepaid = self.total("prepaid_amount", totals.prepaid)
+        if totals.prepaid and prepaid is not None and not totals.prepaid.amount.is_named("arrears"):
+            prepaid = abs(prepaid)
         references: dict[str, Any] = {
             kind: self.keep(kind, self.labelled_as(kind, document_number, 0.85), document_number)
             for kind in _REFERENCES
@@ -149,7 +152,7 @@ class _Finder:
             net_amount=self.total("net_amount", totals.net),
             tax_amount=self.total("tax_amount", totals.tax),
             gross_amount=self.total("gross_amount", totals.gross),
-            prepaid_amount=None if prepaid is None else abs(prepaid),
+            prepaid_amount=prepaid,
             rounding_amount=totals.rounding,
             payable_amount=self.total("payable_amount", totals.payable),
             tax_breakdowns=tuple(
@@ -323,7 +326,7 @@ class _Finder:
 
     def parties(self) -> tuple[Party, Party]:
         seller, buyer = find_parties(self.labelled, self.pages, self.vocabulary, self.recipient)
-        seller_vat, buyer_vat = self._vat_ids(buyer)
+        seller_vat, buyer_vat = self._vat_ids(buyer, seller)
         tax_numbers = find_labelled(self.labelled, ["tax_number"], tax_number, 0.85)
         seller_tax = choose(found for found in tax_numbers if compact(found.value) not in self.recipient.tax_numbers)
 
@@ -342,7 +345,9 @@ class _Finder:
             ),
         )
 
-    def _vat_ids(self, buyer_name: Found[str] | None) -> tuple[Found[str] | None, Found[str] | None]:
+    def _vat_ids(
+        self, buyer_name: Found[str] | None, seller_name: Found[str] | None
+    ) -> tuple[Found[str] | None, Found[str] | None]:
         """The VAT ids of seller and buyer: by the label, by the heading or the name they stand under, else the
         seller's. What the recipient is known by is the buyer's; of two that may be the seller's, neither is sure."""
         own = self.recipient.vat_ids
@@ -362,7 +367,8 @@ class _Finder:
                         buyers.append(found)
                     else:
                         # Footers have bank, management and tax data side by side under headings of their own.
-                        sure = 0.8 if section == "other_party" else 1.0
+                        beside = seller_name and self.is_in_footer(label, seller_name)
+                        sure = 0.8 if section == "other_party" and not beside else 1.0
                         sellers.append(replace(found, confidence=found.confidence * sure))
                     break
         known = {found.value for found in (*sellers, *buyers)}
@@ -385,6 +391,14 @@ class _Finder:
         seller = choose(sellers)
         rivals = {found.value for found in sellers if found.confidence > 0.5}
         return seller.at_most(_UNSURE) if seller and len(rivals) > 1 else seller, buyer
+
+    def is_in_footer(self, label: Label, seller_name: Found[str]) -> bool:
+        """Whether a label stands beside the seller's name at the foot of a page."""
+        line = self.labelled.lines[label.line]
+        height = next(page.height for page in self.pages if page.number == line.page)
+        return line.box[1] > _FOOTER * height and any(
+            key(seller_name.value) == key(cell.text) for cell in line.cells[: label.cell]
+        )
 
     def payments(self) -> tuple[Payment, ...]:
         """The accounts to pay to. An IBAN with wrong check digits is given as it stands, with a remark; it is sure

@@ -52,10 +52,10 @@ class Amount:
     """A number that may be money.
 
     `roles` maps what it may be to how likely that is by the words around it, 0 to 1: net, tax, gross, payable, prepaid,
-    line_total, allowance, charge, base (what a tax is reckoned on), contained (a tax in a price), carried (from page to
-    page), rounding and rounded (what rounding for cash does to a total), tendered and change (what was handed over and
-    given back), other. `money` is True where it is written as money (two decimals or a currency) and not as a plain
-    number. `parts` are the printed amounts that a sum was made of.
+    arrears (owed from before), line_total, allowance, charge, base (what a tax is reckoned on), contained (a tax in a
+    price), carried (from page to page), rounding and rounded (what rounding for cash does to a total), tendered and
+    change (what was handed over and given back), other. `money` is True where it is written as money (two decimals or a
+    currency) and not as a plain number. `parts` are the printed amounts that a sum was made of.
     """
 
     value: Decimal
@@ -235,6 +235,7 @@ _ROLES: tuple[tuple[Set[str], Set[str], Set[str], Mapping[str, float]], ...] = (
     ({"tendered"}, set(), {*_TAXES, "net", "payable"}, {"tendered": 0.8}),
     ({"payable"}, set(), set(), {"payable": 0.9, "gross": 0.5}),
     ({"prepaid"}, set(), set(), {"prepaid": 0.8}),
+    ({"arrears"}, set(), set(), {"arrears": 0.8, "other": 0.5}),
     ({"including"}, _TOTAL, set(), {"gross": 0.95}),
     ({"excluding", "allowance"}, {"total", "subtotal"}, set(), {"line_total": 0.6, "net": 0.3}),
     ({"excluding", "charge"}, {"total", "subtotal"}, set(), {"line_total": 0.6, "net": 0.3}),

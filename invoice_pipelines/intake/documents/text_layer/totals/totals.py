@@ -133,7 +133,7 @@ def with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
 
 def _denied(found: Explanation, net: Amount, gross: Amount, amounts: Sequence[Amount]) -> bool:
     """Whether what else is printed says otherwise than lines of tax."""
-    named = {amount.value for amount in amounts if _names_net(amount)}
+    named = {amount.value for amount in amounts if names_net(amount)}
     if sum(named) == net.value:  # one for each rate
         named = set()
     taxed = {amount.value for amount in amounts if amount.is_named("tax") and "contained" not in amount.roles}
@@ -151,7 +151,7 @@ def _borne_out(amount: Amount, confidence: float, before: Chosen | None) -> Chos
 
 def _net_of(found: Explanation, amounts: Sequence[Amount], gross: Amount) -> Amount:
     """The net amount of an explanation as it is printed, else as it is reckoned."""
-    printed = [amount for amount in amounts if amount.value == found.net.value and _names_net(amount)]
+    printed = [amount for amount in amounts if amount.value == found.net.value and names_net(amount)]
     if printed or found.net.parts != found.tax.parts:
         return printed[-1] if printed else found.net
     return replace(found.net, text=f"{gross.text} - {found.tax.text}", line=gross.line, page=gross.page, box=gross.box)
@@ -209,14 +209,11 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return replace(totals, gross=replace(gross, confidence=max(gross.confidence, _SURE_PAID)))
     if totals.net and gross and (totals.tax or totals.net.amount.value != gross.amount.value):
         return totals
+    if gross is None or gross.confidence < 0.4 or totals.contradicts:
+        return totals
     amounts = [amount for line in lines for amount in line.amounts]
-    named = [amount for amount in amounts if any(map(amount.is_named, _FINAL))]
-    values = {amount.value for amount in named}
-    if gross is None or gross.confidence < 0.4:
-        return totals
+    values = {amount.value for amount in amounts if any(map(amount.is_named, _FINAL))}
     taxed = any(amount.is_named("tax") and "contained" not in amount.roles for amount in amounts)
-    if totals.contradicts:
-        return totals
     unnamed = [amount for amount in amounts if amount.money and max(amount.roles.values(), default=0.0) < NAMED]
     if any(abs(amount.value) > abs(gross.amount.value) and amount.line > gross.amount.line for amount in unnamed):
         return replace(totals, gross=gross.at_most(_UNPROVED))
@@ -234,7 +231,8 @@ def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     rows = rate_rows(lines)
     amounts = [amount for line in lines for amount in line.amounts if amount.money or amount.roles]
     rates = tax_rates(lines, rows)
-    candidates = {role: _best(amounts, role) for role in ("net", "tax", "gross", "payable", "prepaid", "line_total")}
+    roles = ("net", "tax", "gross", "payable", "prepaid", "arrears", "line_total")
+    candidates = {role: _best(amounts, role) for role in roles}
     if len(rows) > 1:
         # The base of one of several rates is not the net amount.
         candidates["net"] = {value: net for value, net in candidates["net"].items() if "base" not in net.roles}
@@ -339,10 +337,10 @@ def _named_apart(net: Amount, gross: Amount) -> bool:
     """Whether equal amounts are printed twice, each with words of its own that call it net and total. That nothing is
     added to one amount to make it the same amount proves nothing."""
     apart = net is not gross and (net.line, net.box) != (gross.line, gross.box)
-    return apart and _names_net(net) and gross.is_named("gross")
+    return apart and names_net(net) and gross.is_named("gross")
 
 
-def _names_net(amount: Amount) -> bool:
+def names_net(amount: Amount) -> bool:
     return amount.is_named("net") or amount.is_named("line_total")
 
 
@@ -444,15 +442,19 @@ def _first(candidates: dict[Decimal, Amount], role: str, confidence: float) -> C
 
 
 def _with_payment(totals: Totals, candidates: dict[str, dict[Decimal, Amount]], gross: Decimal | None) -> Totals:
-    """Adds what is still to be paid and what has been: payable = gross - prepaid (BR-CO-16)."""
+    """Adds what is still to be paid and what has been: payable = gross - prepaid (BR-CO-16), where what is owed from
+    before counts below zero."""
     payable = _first(candidates["payable"], "payable", 0.5)
     prepaid = _first(candidates["prepaid"], "prepaid", 0.4)
     if payable and totals.gross and gross is not None:
         sure = totals.gross.confidence
         paid = gross - payable.amount.value
         printed = candidates["prepaid"].get(paid) or candidates["prepaid"].get(-paid)
+        owed = [one for one in candidates["arrears"].values() if abs(one.value) == -paid and one.is_named("arrears")]
         if paid == 0:
             payable = replace(payable, confidence=sure)
+        elif owed:
+            payable, prepaid = replace(payable, confidence=sure), _chosen(replace(owed[0], value=paid), sure)
         elif printed and prepaid:
             payable, prepaid = replace(payable, confidence=sure), _chosen(printed, sure)
         else:

@@ -22,6 +22,7 @@ from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
+from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
 from invoice_pipelines_tests.support.sizes import size
 
@@ -287,3 +288,57 @@ def test_a_vat_id_that_its_label_gives_to_another_is_not_the_sellers(label: str)
     (page,) = page_of(SURE, TOTALS)
     reading = find_fields([replace(page, words=(*page.words, *words))])
     assert reading.seller.vat_id is None or not passes(reading)
+
+
+FOOTER = (("Northern Tools Ltd.", 60.0), ("Management:", 230.0), ("VAT ID: GB980780684", 380.0))
+
+
+@pytest.mark.parametrize(
+    ("row", "top", "sure"),
+    [
+        (FOOTER, 780.0, True),
+        (FOOTER, 500.0, False),
+        ((("Southern Tools Ltd.", 60.0), *FOOTER[1:]), 780.0, False),
+        (FOOTER[1:], 780.0, False),
+    ],
+)
+def test_a_vat_id_under_another_heading_is_the_sellers_beside_its_name_at_the_foot(
+    row: tuple[tuple[str, float], ...], top: float, sure: bool
+) -> None:
+    (page,) = page_of(SURE, TOTALS)
+    heading = words_of("Ship to:", 380, top - 12)
+    words = [word for text, left in row for word in words_of(text, left, top)]
+    reading = calibrated(find_fields([replace(page, words=(*page.words, *heading, *words))]))
+    place = reading.provenance.get("seller.vat_id")
+    assert (place is not None and place.confidence >= ReviewThresholds().seller_vat_id) is sure
+
+
+ARREARS: list[Cells] = [
+    [(0, "Net amount"), (530, "200.00")],
+    [(0, "VAT 10 %"), (530, "20.00")],
+    [(0, "Total amount"), (530, "220.00")],
+    [(0, "Previous balance"), (530, "35.50")],
+    [(0, "Amount due"), (530, "255.50")],
+]
+
+
+def test_what_is_owed_from_before_is_paid_with_the_total() -> None:
+    reading = find_fields(page_of(SURE, ARREARS))
+    amounts = (reading.gross_amount, reading.prepaid_amount, reading.payable_amount)
+    assert amounts == (Decimal(220), Decimal("-35.50"), Decimal("255.50"))
+    assert passes(reading)
+
+
+@pytest.mark.parametrize("row", range(len(ARREARS)))
+@pytest.mark.parametrize("digit", [0, 1, -1])
+def test_a_wrong_digit_in_a_total_or_in_what_is_owed_from_before_makes_it_wait(row: int, digit: int) -> None:
+    label, (right, text) = ARREARS[row]
+    place = digit % len(text)
+    altered = f"{text[:place]}{(int(text[place]) + 3) % 10}{text[place + 1 :]}"
+    rows = [*ARREARS[:row], [label, (right, altered)], *ARREARS[row + 1 :]]
+    assert not passes(find_fields(page_of(SURE, rows)))
+
+
+def test_a_deposit_is_never_added_to_the_total() -> None:
+    rows = [*ARREARS[:3], [(0, "Deposit paid"), (530, "35.50")], ARREARS[4]]
+    assert not passes(find_fields(page_of(SURE, rows)))
