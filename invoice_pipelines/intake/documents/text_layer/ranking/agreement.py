@@ -22,7 +22,13 @@ from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     is_subtotal,
     sum_of_articles,
 )
-from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals, with_table
+from invoice_pipelines.intake.documents.text_layer.totals.totals import (
+    Chosen,
+    Totals,
+    find_totals,
+    names_net,
+    with_table,
+)
 from invoice_pipelines.intake.documents.text_layer.totals.vat_table import usual_rates
 
 _SURE = 0.95
@@ -54,7 +60,7 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
     a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
     a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of; and where
     each amount may stand beside the words of the next line, and no rate proves the contrary."""
-    gross, tax = totals.gross, totals.tax
+    net, tax, gross = totals.net, totals.tax, totals.gross
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
         return totals
@@ -71,18 +77,22 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
     nets = {amount.value for amount in alone if amount.is_named("net") and not amount.is_named("gross")}
     untaxed = nets == {value} and any(amount.is_named("tax") and amount.value == taken for amount in alone)
     misread = beside and not expected <= set(printed)
+    # With the words of the next line they would not tie: what stood as the tax would be the total.
+    named = net and tax and names_net(net.amount) and tax.amount.is_named("tax") and gross.amount.is_named("gross")
+    places = [chosen.amount.line for chosen in (net, tax, gross) if chosen]
+    in_order = named and taken and totals.ties and places == sorted(set(places))
     if not (
         misread
         or (untaxed and taken)
         or is_subtotal(lines, value)
         or _is_base(lines, value)
-        or (not totals.rates and _are_shifted(labelled, lines))
+        or (not totals.rates and not in_order and _are_shifted(labelled, lines))
     ):
         return totals
     return replace(
         totals,
         gross=gross.at_most(_DOUBTED),
-        net=totals.net and totals.net.at_most(_DOUBTED),
+        net=net and net.at_most(_DOUBTED),
         tax=tax and tax.at_most(_DOUBTED),
     )
 
@@ -134,9 +144,8 @@ def _tied(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return totals
     apart = len({one.amount.line for one in (net, tax, gross)}) == 3
     printed = any(amount.value == net.amount.value for line in lines for amount in line.amounts if amount.money)
-    named = net.amount.is_named("net") or net.amount.is_named("line_total")
     usual = any(abs(net.amount.value * rate / 100 - tax.amount.value) <= _CENT for rate in usual_rates())
-    if not (apart and printed and (named or usual)):
+    if not (apart and printed and (names_net(net.amount) or usual)):
         return totals
     return replace(totals, net=net.at_least(gross.confidence), tax=tax.at_least(gross.confidence))
 

@@ -107,3 +107,23 @@ def test_no_sure_total_of_unseen_documents_is_wrong() -> None:
     one in eight is paid in part, so that few are told by words alone."""
     unseen = samples(size(150, 2000), first=5_000_000)
     assert [sample.name for sample in unseen if wrong(sample)] == []
+
+
+BAR = (
+    "2 Stout @ | 18.00; | @9.00; 1 Ale | 11.00; Subtotal | 29.00; Sales Tax | 2.39; Total | 31.39; Payments | ; "
+    "Visa | 31.39"
+)
+
+
+def test_a_price_per_piece_above_totals_that_tie_by_their_names_shifts_nothing() -> None:
+    reading = receipt(f"{HEAD}; {BAR}")
+    assert str(reading.gross_amount) == "31.39"
+    assert sure_of_total(reading)
+
+
+@pytest.mark.parametrize(
+    ("printed", "read"), [("29.00", "23.00"), ("2.39", "2.89"), ("Total | 31.39", "Total | 37.39")]
+)
+def test_a_wrong_digit_in_totals_below_a_price_per_piece_makes_none_sure_and_wrong(printed: str, read: str) -> None:
+    reading = receipt(f"{HEAD}; {BAR.replace(printed, read)}")
+    assert not sure_of_total(reading)
