@@ -16,6 +16,10 @@ _TOWN_FIRST = re.compile(
     r"^[^\W\d_][^\d]{1,40}[ ,](?:[A-Z]{2},? )?"
     r"(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[\dW] [A-Z\d]{4})$"
 )
+STREET = re.compile(
+    r"(?i)\b(?:rue|route|place|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
+    r"plac|ulica|ul|weg|allee|platz|gade|gata|laan|straat|str)\b|stra(?:ss|ß)e|(?:gasse|gatan|gade|straat|weg|platz|str)\b"
+)
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _STATES = frozenset({"nv", "co"})
 _SHORT_FORM = 2

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from invoice_pipelines.intake.documents.recipient import NOBODY, Recipient
 from invoice_pipelines.intake.documents.text_layer.header import Found
-from invoice_pipelines.intake.documents.text_layer.names import company, is_town, name_of
-from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
+from invoice_pipelines.intake.documents.text_layer.names import STREET, company, is_town, name_of
+from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
-from invoice_pipelines.intake.documents.text_layer.ranking.sellers import Name, describe, ranked_sellers
+from invoice_pipelines.intake.documents.text_layer.ranking.sellers import NAMED_APART, Name, describe, ranked_sellers
 
 _BLOCK_LINES = 14
+_ALIGNED = 12.0
 
 
 def find_parties(
@@ -152,13 +153,19 @@ def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -
             starts = [other for other in labelled.labels[number] if other.cell == index and other.first == 0]
             if any(other.kind == "name" for other in starts):
                 for place in labelled.right_of(next(other for other in starts if other.kind == "name")):
-                    if name := name_of(place.words, vocabulary, 0.9):
+                    if name := name_of(place.words, vocabulary, NAMED_APART if _is_whole(labelled, place) else 0.85):
                         return name
             if starts:
                 continue
             if name := name_of(cell.words, vocabulary, 0.8):
                 return name
     return None
+
+
+def _is_whole(labelled: LabelledLines, place: Place) -> bool:
+    """Whether no line of its own above or below goes on with what stands at a place."""
+    beside = labelled.lines[max(place.line - 1, 0) : place.line + 2]
+    return not any(abs(line.box[0] - place.words[0].box[0]) < _ALIGNED for line in beside if line.number != place.line)
 
 
 def _block(labelled: LabelledLines, start: int, heading: Box) -> Iterator[tuple[int, int, Cell]]:
@@ -194,6 +201,8 @@ def _recipient(
             if cell.box[0] > first.width * 0.4 or line.box[1] < first.height * 0.12 or not is_town(cell.text):
                 continue
             block = _lines_above(labelled, line.number, cell)
+            if block and STREET.search(block[0].text) and any(map(str.isdigit, block[0].text)):
+                continue  # who lives there stands elsewhere, as where lines are centred
             for above in block:
                 name = name_of(above.words, vocabulary, 0.6)
                 if name and (seller is None or key(name.value) != key(seller.value)):

@@ -15,7 +15,7 @@ from itertools import islice
 from statistics import median
 
 from invoice_pipelines.intake.documents.text_layer.header import Found
-from invoice_pipelines.intake.documents.text_layer.names import company, is_town, name_of, pieces
+from invoice_pipelines.intake.documents.text_layer.names import STREET, company, is_town, name_of, pieces
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
@@ -26,6 +26,9 @@ from invoice_pipelines.intake.documents.text_layer.ranking.spelling import KIND,
 WEIGHTS = "sellers.json"
 NONE = ("none",)
 """What is said of there being no such name, which stands beside the names."""
+
+NAMED_APART = 0.9
+"""From this confidence on, a name stands in the block of the seller behind the word for a name."""
 
 _LINES_AT_THE_TOP = 14
 _IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
@@ -41,10 +44,6 @@ _PAPER = re.compile(
     r"\bagent|terminal|take ?away|to go\b|emporter|mitnehmen|survey|backup|\best\.|adres|naziv|company nam|karte\b|"
     r"bil(?:je|le)?t|entr[eé]e|eintritt|enjoy|receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
     r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
-)
-_STREET = re.compile(
-    r"(?i)\b(?:rue|route|place|street|st|road|rd|avenue|ave|boulevard|blvd|drive|lane|square|via|viale|piazza|calle|paseo|avda|plaza|"
-    r"plac|ulica|ul|weg|allee|platz|gade|gata|laan|straat|str)\b|stra(?:ss|ß)e|(?:gasse|gatan|gade|straat|weg|platz|str)\b"
 )
 _LABELLED = frozenset({"named letter", "named receipt"})
 _BORNE_OUT = _LABELLED | frozenset(
@@ -93,7 +92,8 @@ def ranked_sellers(names: Sequence[Name], weights: Mapping[str, float] | None = 
         same = (other for one, other in zip(names, shares_of, strict=True) if _is_part(known, key(one.found.value)))
         most = 1.0 if _is_borne_out(said) else _MISREAD if _may_be_misread(said) else _UNSURE
         sure = min(sum(same), most)
-        if "company" in said and _LABELLED & said:
+        apart = "named apart" in said and likelihood >= _UNSURE
+        if apart or ("company" in said and _LABELLED & said):
             sure = likelihood = max(sure, _SURE * min(word.confidence for word in name.found.words))
         ranked.append((likelihood, replace(name.found, confidence=round(sure, 3))))
     return [found for _, found in sorted(ranked, key=lambda one: -one[0])]
@@ -188,6 +188,7 @@ def describe(
             *(["tallest"] if _height(found.words[0].box) > 0.95 * tallest > 1.2 * height else []),
             *(["at the bottom", f"{form} bottom"] if lower == len(found_at) else ["at both ends"] if lower else []),
             *([f"named {narrow}"] if named and key(named.value) == name else []),
+            *(["named apart"] if named and key(named.value) == name and named.confidence >= NAMED_APART else []),
             *([f"addressed {narrow}"] if addressed and key(addressed.value) == name else []),
             *(["of the town"] if any(town.endswith(name) for town in towns) else []),
             *(["begins another"] if any(other != name and other.startswith(name) for other in places) else []),
@@ -267,7 +268,7 @@ def _form_of(text: str, is_company: bool) -> Iterator[str]:
             yield "digits first"
     if _TRADE.search(text):
         yield "trade"
-    if _STREET.search(text):
+    if STREET.search(text):
         yield "street"
     if _PAPER.search(text):
         yield "word of the paper"
@@ -316,7 +317,7 @@ def _around(
             yield "town below"
         elif distance == 0 and any(map(str.isdigit, text)) and any(map(str.isalpha, text)):
             yield "digits below"
-        if distance < 3 and _STREET.search(text) and any(map(str.isdigit, text)):
+        if distance < 3 and STREET.search(text) and any(map(str.isdigit, text)):
             yield "street below"
         if _PHONE.search(text):
             yield f"phone below {form}"

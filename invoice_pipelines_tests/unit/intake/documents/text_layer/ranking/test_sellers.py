@@ -87,3 +87,45 @@ def test_a_company_below_the_address_of_another_is_no_sure_seller(head: list[str
 def test_a_heading_is_no_sure_seller(heading: str) -> None:
     name, sure = seller_of([heading, "02.05.2024 12:30"], [])
     assert name != heading or sure < THRESHOLD
+
+
+def party(*rows: str) -> tuple[str | None, float]:
+    """What is read as the seller of an invoice whose party block has these rows, "label | value" each."""
+    words = [word for at, text in enumerate(LINES) for word in words_of(text, 60, 40 + 20 * at)]
+    for at, row in enumerate(rows):
+        label, _, value = row.partition(" | ")
+        words += words_of(label, 60, 200 + 12 * at) + (words_of(value, 200, 200 + 12 * at) if value else [])
+    reading = calibrated(find_fields([Page(1, 595, 842, tuple(words))]))
+    place = reading.provenance.get("seller.name")
+    return reading.seller.name, place.confidence if place else 0.0
+
+
+ADDRESS = ("Anschrift: | Ahornweg 7", "Steuernummer: | 22/815/08156")
+BUYER = ("Käufer | ", "Name: | Franz Vogel", "Anschrift: | Kanalufer 22")
+
+
+def test_a_name_in_the_block_of_the_seller_behind_the_word_for_it_is_sure() -> None:
+    name, sure = party("Verkäufer | ", "Name: | Blumen Pfeiffer", *ADDRESS, *BUYER)
+    assert name == "Blumen Pfeiffer"
+    assert sure >= THRESHOLD
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("Verkäufer | ", "Name: | Blumen", " | Pfeiffer und Voss", ADDRESS[0]),  # the name goes on
+        ("Name: | Blumen Pfeiffer", *ADDRESS),  # of whom?
+        (*BUYER, *ADDRESS),
+        ("Verkäufer | ", "Ansprechpartner: | ", "Name: | Ida Voss", *ADDRESS),
+    ],
+)
+def test_a_name_that_goes_on_or_is_that_of_somebody_else_is_not_sure(rows: tuple[str, ...]) -> None:
+    name, sure = party(*rows)
+    assert name is None or sure < THRESHOLD
+
+
+def test_the_street_below_a_centred_name_is_no_buyer() -> None:
+    lines = [("Blumen Pfeiffer", 85), ("45 Carlton Street", 82), ("Toronto ON M5V 2T6", 82), ("June 17, 2024", 60)]
+    rows = [*lines, ("Total $ 37.46", 60)]
+    words = [word for at, (text, left) in enumerate(rows) for word in words_of(text, left, 80 + 14 * at)]
+    assert find_fields([Page(1, 280, 500, tuple(words), engine="x")]).buyer.name is None
