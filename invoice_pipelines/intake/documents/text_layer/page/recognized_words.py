@@ -94,7 +94,9 @@ def _with_form(word: Word, before: str) -> Word:
 
 
 def _joined(words: Sequence[Word]) -> Iterator[Word]:
-    """Words, an amount as one whose decimals were read apart ("33. 90"), and so a legal form ("d. o.o.")."""
+    """Words, an amount as one whose decimals were read apart ("33. 90"), or all of it that is printed in wide letters
+    ("10 0. 00"), where another one begins so, too; and so a legal form ("d. o.o.")."""
+    beginnings = {word.text[:-2] for word in words}
     waiting: Word | None = None
     for word in words:
         if waiting is not None:
@@ -102,8 +104,9 @@ def _joined(words: Sequence[Word]) -> Iterator[Word]:
             level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
             near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
             is_cut = near and _CUT.fullmatch(waiting.text) and _REST.match(word.text)
+            is_wide = near and _CUT.fullmatch(word.text) and waiting.text + word.text in beginnings
             is_form = _FORM_CUT.fullmatch(waiting.text) and _FORM_REST.fullmatch(word.text)
-            if level and (is_cut or is_form):
+            if level and (is_cut or is_wide or is_form):
                 confidence = min(waiting.confidence, word.confidence) * _REPAIRED
                 waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)
                 continue

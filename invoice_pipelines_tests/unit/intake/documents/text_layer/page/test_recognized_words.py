@@ -152,3 +152,28 @@ def test_an_unsure_word_makes_its_value_unsure() -> None:
 )
 def test_a_number_is_found_that_is_glued_to_its_sign_or_of_full_width(printed: str) -> None:
     assert find_fields([page(("Facture",), (printed,))]).number == "562044387"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole", "read"),
+    [
+        (("10", "0.", "00"), "100.00", ["100.00"]),
+        (("10", "0.", "00"), "200.00", ["10", "0.00"]),  # nothing else says so
+        (("1", "8.50"), "18.50", ["1", "8.50"]),  # one piece at 8.50
+    ],
+)
+def test_an_amount_that_was_read_in_pieces_is_one_where_it_is_printed_whole(
+    pieces: tuple[str, ...], whole: str, read: list[str]
+) -> None:
+    words, left = [Word(whole, (60, 90, 100, 100), 1)], 60.0
+    for piece in pieces:
+        words.append(Word(piece, (left, 60, left + 8 * len(piece), 70), 1))
+        left += 8 * len(piece) + 2
+    (result,) = tidied([Page(1, 300, 300, tuple(words), engine="x")])
+    assert [word.text for word in result.words][1:] == read
+
+
+def test_digits_that_stand_apart_make_no_amount() -> None:
+    words = [Word("100.00", (60, 90, 100, 100), 1), Word("10", (20, 60, 36, 70), 1), Word("0.", (60, 60, 76, 70), 1)]
+    (result,) = tidied([Page(1, 300, 300, (*words, Word("00", (78, 60, 94, 70), 1)), engine="x")])
+    assert [word.text for word in result.words][1:] == ["10", "0.00"]
