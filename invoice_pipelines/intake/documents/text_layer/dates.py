@@ -129,13 +129,11 @@ class DateFinder:
         """The date of a place, which is hardly that of the invoice where more words say of what it is: "Exp. date",
         "Fecha de caducidad"."""
         found = self.parse(place)
-        return found and self._as_named(found, place.line, _QUALIFIED)
-
-    def _as_named(self, found: Found[date], number: int, share: float) -> Found[date]:
-        """So much less sure, where words before the date on its line, of which none is a label, say of what it is."""
-        return replace(found, confidence=found.confidence * share) if self._is_qualified(found, number) else found
+        qualified = found is not None and self._is_qualified(found, place.line)
+        return replace(found, confidence=found.confidence * _QUALIFIED) if found and qualified else found
 
     def _is_qualified(self, found: Found[date], number: int) -> bool:
+        """Whether words before a date on its line, of which none is a label, say of what it is."""
         line = self.labelled.lines[number]
         labels = [label for label in self.labelled.labels[number] if label.kind != "dated"]
         for index, cell in enumerate(line.cells):
