@@ -15,7 +15,7 @@ from uuid import UUID
 import dagster as dg
 from sqlalchemy import Connection
 
-from invoice_pipelines.defs.checks import names
+from invoice_pipelines.defs.checks import about_one_materialization, names
 from invoice_pipelines.defs.metadata import without_empty_tables
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -113,7 +113,9 @@ class Stage:
             shown = {"nothing to do": result.idle, **shown, **self._figures(last)}
             changed_by = version_of(last) or run_id
         return dg.MaterializeResult(
-            metadata=shown, check_results=result.checks, data_version=dg.DataVersion(changed_by)
+            metadata=shown,
+            check_results=about_one_materialization(result.checks),
+            data_version=dg.DataVersion(changed_by),
         )
 
     def inputs(self, instance: dg.DagsterInstance, slug: str) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
+import pytest
 
+from invoice_pipelines.defs import checks as checks_of_assets
 from invoice_pipelines_tests.integration.defs.conftest import (
     BROKEN_XML,
     CREDIT_NOTE,
@@ -46,6 +48,52 @@ def test_a_run_takes_files_from_the_inbox_to_an_export_and_changes_say_which_run
     assert len(list((house.folder / "exports" / "acme").glob("*.csv"))) == 2
     authors = {row[0] for row in house.rows("acme", "select changed_by from intake.status_change")}
     assert authors == {f"run {result.run_id}"}
+
+
+def test_each_check_names_the_materialization_it_is_about_which_dagster_looks_for_once_a_stage(
+    house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.add("acme", "globex")
+    materialize(house, "globex")  # a newer one of another organization is no target
+    asked: list[dg.AssetKey] = []
+    fetch = dg.DagsterInstance.fetch_materializations
+
+    def noted(self: dg.DagsterInstance, records_filter: Any, *rest: Any, **more: Any) -> Any:
+        asked.append(getattr(records_filter, "asset_key", records_filter))
+        return fetch(self, records_filter, *rest, **more)
+
+    def targets(result: dg.ExecuteInProcessResult) -> dict[str, set[tuple[int, str]]]:
+        found: dict[str, set[tuple[int, str]]] = {}
+        for evaluation in result.get_asset_check_evaluations():
+            target = evaluation.target_materialization_data
+            assert target is not None, evaluation.check_name
+            place = found.setdefault(evaluation.asset_key.path[-1], set())
+            place.add((target.storage_id, target.run_id))
+        return found
+
+    def newest(run_id: str) -> dict[str, set[tuple[int, str]]]:
+        found = {}
+        for name in ALL:
+            of_acme = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["intake", name]), asset_partitions=["acme"])
+            (record,) = house.instance.fetch_materializations(of_acme, limit=1).records
+            found[name] = {(record.storage_id, run_id)}
+        return found
+
+    house.drop("acme", "invoice.xml", GOOD)
+    house.asked_for()
+    with monkeypatch.context() as patched:
+        patched.setattr(dg.DagsterInstance, "fetch_materializations", noted)
+        result = materialize(house, "acme")
+    assert targets(result) == newest(result.run_id)
+    assert sorted(key.path[-1] for key in asked) == sorted(ALL)
+    assert len(result.get_asset_check_evaluations()) > len(ALL)
+
+    idle = materialize(house, "acme")
+    assert targets(idle) == newest(idle.run_id)
+
+    monkeypatch.delattr(checks_of_assets._OneTarget, "_get_target_materialization_data")
+    as_dagster_does = materialize(house, "acme")
+    assert targets(as_dagster_does) == newest(as_dagster_does.run_id)
 
 
 def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_bad_documents(
