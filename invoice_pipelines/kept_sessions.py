@@ -4,16 +4,17 @@ Dagster's own opens a session for each statement and closes it again: thirty a s
 do, which was two thirds of all that an idle installation cost. And before many a statement it asks PostgreSQL's
 catalogue whether a table or a column is there; here it asks until it is. And it notifies listeners of each event,
 though there are none any more: a second transaction for each of the 70 events of a run, which wait for one another in
-all of the server. The twenty events that say what a run is to make are stored in one transaction, not in sixty.
+all of the server. The twenty events that say what a run is to make are stored in one transaction, not in sixty. Where
+a process keeps its sessions, they outlive a storage: the code server opens one for each tick of a sensor.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import MethodType
-from typing import Any
+from typing import Any, TypeAlias
 
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -26,12 +27,15 @@ from dagster._core.storage.event_log.schema import (
 from dagster._serdes import serialize_value
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
+from invoice_pipelines.database.access import sessions_are_kept
 from invoice_pipelines.database.engine import look_at_idle_sessions
 
-KEPT = 2
-"""Sessions that a process keeps; more are opened when they are needed, and closed after that."""
+KEPT = 5
+"""Sessions that a process keeps, as many as the threads of the daemon use at a time; more are opened when they are
+needed, and closed after that."""
 
 BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 """Dagster's variable for how many events it hands over at once; without it, it hands over each by itself."""
@@ -43,27 +47,42 @@ class KeptSessions(DagsterPostgresStorage):
     def __init__(self, config: Any, data: Any = None) -> None:
         url, tokens = pg_url_from_config(config), get_token_provider_from_config(config)
         super().__init__(url, config.get("should_autocreate_tables", True), data, tokens)
-        engine = create_pg_engine(
-            url,
-            tokens,
-            isolation_level="AUTOCOMMIT",
-            pool_size=KEPT,
-            max_overflow=-1,
-        )
-        look_at_idle_sessions(engine)  # PostgreSQL may have been started anew
+        outlives = tokens is None and sessions_are_kept()
+        engine, found = _of_process(url, os.getpid()) if outlives else _opened(url, tokens)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
-            _ask_until_it_is_there(storage)
+            _ask_until_it_is_there(storage, found)
         without_notice = MethodType(SqlEventLogStorage.store_event, self._event_log_storage)
         self._event_log_storage.store_event = without_notice  # type: ignore[method-assign]
         os.environ.setdefault(BATCH_SIZE, "1000")
         at_once = partial(_store_at_once, self._event_log_storage, self._event_log_storage.store_event_batch)
         self._event_log_storage.store_event_batch = at_once  # type: ignore[method-assign]
-        self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]  # of it alone, Dagster tells the end
+        if not outlives:  # of this one alone, Dagster tells the end
+            self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> KeptSessions:
         return cls(config_value, inst_data)
+
+
+Found: TypeAlias = set[tuple[str, ...]]
+"""Which of `SCHEMA` were found, each by its storage, its method and what was asked for."""
+
+
+def _opened(url: str, tokens: Any = None) -> tuple[Engine, Found]:
+    engine = create_pg_engine(
+        url, tokens, isolation_level="AUTOCOMMIT", pool_size=KEPT, max_overflow=-1, pool_use_lifo=True
+    )
+    look_at_idle_sessions(engine)  # PostgreSQL may have been started anew
+    return engine, set()
+
+
+@cache
+def _of_process(url: str, process: int) -> tuple[Engine, Found]:
+    """Of a process that keeps its sessions: Dagster opens its storage anew for each tick of a sensor. A process that is
+    forked from it has its own.
+    """
+    return _opened(url)
 
 
 PLANNED = {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED}
@@ -131,24 +150,25 @@ SCHEMA = (
     "has_bulk_action_job_name_column",
     "has_backfill_tags_table",
     "_has_instigators_table",
+    "has_secondary_index",
     "has_secondary_index_table",
+    "has_built_index",
 )
 """Methods of Dagster's storages that ask whether a part of its schema is there, which then stays."""
 
 
-def _ask_until_it_is_there(storage: Any) -> None:
-    """Lets a storage remember what parts of the schema it has found."""
+def _ask_until_it_is_there(storage: Any, found: Found) -> None:
+    """Lets a storage remember in `found` what parts of the schema it has found."""
     for name in SCHEMA:
         if hasattr(storage, name):
-            setattr(storage, name, _remembered(getattr(storage, name)))
+            setattr(storage, name, _remembered(getattr(storage, name), found, (type(storage).__name__, name)))
 
 
-def _remembered(is_there: Callable[..., bool]) -> Callable[..., bool]:
-    found: set[str] = set()
-
+def _remembered(is_there: Callable[..., bool], found: Found, asked_by: tuple[str, str]) -> Callable[..., bool]:
     @wraps(is_there)
     def ask(*args: Any) -> bool:
-        which = next((each for each in args if isinstance(each, str)), "")  # beside it there may be a connection
+        # Beside the name of what is asked for there may be a connection.
+        which = (*asked_by, *(each for each in args if isinstance(each, str)))
         if which not in found and is_there(*args):
             found.add(which)
         return which in found

@@ -116,6 +116,11 @@ def keep_sessions() -> None:
     _kept.is_on = True
 
 
+def sessions_are_kept() -> bool:
+    """Whether `keep_sessions` was called in this process."""
+    return _kept.is_on
+
+
 def _app_engine(settings: Settings, application_name: str, actor: str) -> Engine:
     url, limits = database_urls(settings).app, session_limits(settings)
     if not _kept.is_on:

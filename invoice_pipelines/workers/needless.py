@@ -65,6 +65,6 @@ def _is_due(settings: Settings, slug: str) -> bool:
 
 @cache
 def _engine(url: str) -> Engine:
-    """Of this process, which keeps its sessions from run to run."""
+    """Of this process, which keeps its sessions from run to run, some for threads that launch at the same time."""
     limits = session_limits(load_settings())
-    return create_app_engine(url, pool_size=1, application_name="invoice_pipelines_launching", limits=limits)
+    return create_app_engine(url, application_name="invoice_pipelines_launching", limits=limits)

@@ -11,6 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.code_pointer import CodePointer
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
 from invoice_pipelines.database.tables import COLUMNS, read_columns
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
@@ -53,6 +55,34 @@ def test_loading_needs_no_setting_and_touches_no_network_file_or_process(tmp_pat
     )
     assert done.stdout == "loaded\n", done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_does_runs_of_several_jobs_makes_the_definitions_once() -> None:
+    pointer = CodePointer.from_module("invoice_pipelines.definitions", "defs", None)
+    jobs = [ReconstructableJob(ReconstructableRepository(pointer), name) for name in ("intake", "overdue", "intake")]
+    loaded = [(job.get_definition().name, job.get_repository_definition()) for job in jobs]
+    assert [name for name, _ in loaded] == ["intake", "overdue", "intake"]
+    assert len({id(repository) for _, repository in loaded}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keeps"),
+    [(["api", "grpc", "-m", "invoice_pipelines.definitions"], True), (["api", "execute_run", "{}"], False)],
+)
+def test_the_code_server_keeps_its_sessions_and_the_process_of_a_run_does_not(
+    arguments: list[str], keeps: bool
+) -> None:
+    loads = "import sys; sys.argv = {}; import invoice_pipelines.definitions; {}"
+    tells = "from invoice_pipelines.database.access import sessions_are_kept as kept; print(kept())"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", loads.format(["dagster", *arguments], tells)],
+        env=BARE_ENVIRONMENT,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{keeps}\n", done.stderr
 
 
 def test_the_definitions_are_these(defs: dg.Definitions) -> None:

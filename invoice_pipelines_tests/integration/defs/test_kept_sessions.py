@@ -1,12 +1,14 @@
 """How Dagster's processes use PostgreSQL."""
 
+import os
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 
-from invoice_pipelines.database import create_login_engine
+from invoice_pipelines import kept_sessions
+from invoice_pipelines.database import access, create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import DagsterHouse
@@ -101,6 +103,42 @@ def test_dagster_asks_once_whether_its_tables_are_there(lasting_house: DagsterHo
     work()
     assert asked
     assert [statement for statement in asked if "pg_catalog" in statement] == []
+
+
+def test_a_process_that_keeps_its_sessions_opens_the_storage_anew_without_new_ones_or_questions(
+    lasting_house: DagsterHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    note = lambda *told: asked.append(told[2])  # noqa: E731
+    own: list[Engine] = []
+    monkeypatch.setattr(access._kept, "is_on", True)
+
+    def tick() -> tuple[Engine, int]:
+        """As the code server opens Dagster's storage for a tick of a sensor."""
+        with dg.DagsterInstance.from_ref(lasting_house.instance.get_ref()) as instance:
+            engine: Engine = instance.event_log_storage._engine  # type: ignore[attr-defined]
+            instance.get_run_records(limit=1)
+            instance.all_instigator_state()
+            instance.all_asset_keys()
+            with engine.connect() as connection:
+                return engine, connection.execute(text("select pg_backend_pid()")).scalar_one()
+
+    try:
+        first = tick()
+        own.append(first[0])
+        event.listen(first[0], "before_cursor_execute", note)
+        assert tick() == first
+        assert asked
+        assert [statement for statement in asked if "pg_catalog" in statement] == []
+        assert first[0] is not lasting_house.instance.event_log_storage._engine  # type: ignore[attr-defined]
+        monkeypatch.setattr(os, "getpid", lambda: 0)  # a process that was forked from this one
+        forked = tick()
+        own.append(forked[0])
+        assert forked[1] != first[1]
+    finally:
+        kept_sessions._of_process.cache_clear()
+        for engine in own:
+            engine.dispose()
 
 
 def test_an_event_is_stored_without_a_notice_to_nobody(lasting_house: DagsterHouse) -> None:
