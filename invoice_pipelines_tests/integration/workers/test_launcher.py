@@ -4,6 +4,8 @@ has one outcome.
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from invoice_pipelines_tests.integration.workers.conftest import (
@@ -137,6 +139,45 @@ def test_a_run_that_was_stopped_at_a_worker_that_had_not_begun_it_never_begins(i
         process.resume()
         next_one = here.launched(slug)
         is_done(here, next_one, slug)
+    assert (here.status(run_id), here.starts(run_id)) == (Status.CANCELED, 0)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_while_redis_is_away_ends_when_its_worker_hears_of_it_again(
+    installation: WorkersHouse,
+) -> None:
+    here, slug = installation, installation.organization()
+    run_id = here.launched(slug)
+    with here.worker():
+        with here.standing_still():
+            wait_for("that it stands still", here.is_held)
+            with here.without_redis():
+                assert here.launcher.terminate(run_id)
+                assert here.look_for_lost() == "none is lost"
+                assert here.status(run_id) is Status.CANCELING, "its worker goes on"
+            back = time.monotonic()
+            wait_for("its end", lambda: here.look_for_lost() and here.run(run_id).is_finished)
+            print(f"stopped {time.monotonic() - back:.1f} s after Redis was back")
+            assert here.status(run_id) is Status.CANCELED
+            wait_for("that nobody stands still", lambda: not here.is_held())
+        assert here.exports(slug) == 0
+        wait_for("the end of the lease", lambda: here.has_no_lease(slug))
+        is_done(here, here.launched(slug), slug)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_while_redis_is_away_and_has_not_begun_ends_at_once(installation: WorkersHouse) -> None:
+    here, slug = installation, installation.organization()
+    with here.worker() as worker:
+        (process,) = worker.processes
+        process.suspend()  # takes a run and does not begin it
+        run_id = here.launched(slug)
+        wait_for("that it is taken", lambda: not here.waiting())
+        with here.without_redis():
+            assert here.launcher.terminate(run_id)
+            assert here.status(run_id) is Status.CANCELED
+            process.resume()
+        is_done(here, here.launched(slug), slug)
     assert (here.status(run_id), here.starts(run_id)) == (Status.CANCELED, 0)
 
 
