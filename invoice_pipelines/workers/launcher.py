@@ -115,7 +115,9 @@ class WarmRunLauncher(CeleryRunLauncher):
     def _told_to_stop(self, task_id: str) -> bool:
         """Whether Redis could be told, and with it the workers that listen."""
         try:
-            self.celery.control.revoke(task_id, terminate=True)
+            # Asked first by a connection of its own: over a kept one, `revoke` tries for ever until Redis is back.
+            with self.celery.connection_for_write() as connection, connection.channel():
+                self.celery.control.revoke(task_id, terminate=True)
         except GONE:
             return False
         return True
