@@ -40,7 +40,8 @@ def failures_without_reason(connection: Connection, since: datetime | None = Non
         since,
         """r.status = 'FAILED'
            and (select e.id from intake.processing_error e
-                where e.organization_id = r.organization_id and e.received_invoice_id = r.id limit 1) is null""",
+                where e.organization_id = r.organization_id and e.received_invoice_id = r.id and not e.will_be_retried
+                limit 1) is null""",
     )
 
 

@@ -383,6 +383,15 @@ def test_broken_promises_are_found(desk: IntakeDesk) -> None:
         assert promises.totals_that_do_not_tie(connection).sample == (str(invoice.id),)
         connection.execute(text("update intake.received_invoice set status = 'FAILED'"))
         assert promises.failures_without_reason(connection).sample == (str(invoice.id),)
+        connection.execute(
+            text(
+                """insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message,
+                                                        will_be_retried)
+                   values (organizations.current(), :id, 'export', 'DISK_FULL', 'x', true)"""
+            ),
+            {"id": invoice.id},
+        )
+        assert not promises.failures_without_reason(connection).kept, "by that one it did not fail"
         assert promises.passed_without_verdict(connection).kept
     desk.behind(
         """insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
