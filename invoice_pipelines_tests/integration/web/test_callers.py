@@ -39,16 +39,6 @@ def test_a_token_and_a_session_read_their_organization(site: Site) -> None:
             assert problem_of(client.get(site.path(site.a, "customers/C-999")), 404)["code"] == "CUSTOMER_NOT_FOUND"
 
 
-def test_a_foreign_organization_is_as_unknown_as_one_that_is_not_there(site: Site) -> None:
-    for secret in (site.a.tokens["writer"], site.a.sessions[Role.ADMIN], site.stranger, site.operator):
-        with site.client(secret) as client:
-            foreign = client.get(site.path(site.b, "customers"))
-            unknown = client.get("/api/v1/organizations/nowhere/customers")
-        assert problem_of(foreign, 404)["code"] == "NOT_FOUND"
-        assert foreign.content == unknown.content
-        assert sorted(foreign.headers) == sorted(unknown.headers)
-
-
 @pytest.mark.parametrize(
     "headers",
     [

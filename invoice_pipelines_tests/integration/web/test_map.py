@@ -18,7 +18,6 @@ from invoice_pipelines.web.pages.routing import OpenPageRoute, PageRoute
 from invoice_pipelines.web.routing import PREFIX, OrganizationRoute
 from invoice_pipelines.web.sign_in.routing import OpenRoute
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.web import DOCUMENT, Site, Tenant, problem_of, running_site
 
 WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css", "/static/{digest}/{name:path}"}
@@ -119,16 +118,6 @@ def test_a_route_lets_in_whom_it_says(site: Site, route: OrganizationRoute) -> N
             assert_hidden(*(call(client, route, slug) for slug in (site.a.slug, "nowhere")))
     with site.client() as client:
         assert problem_of(call(client, route, site.a.slug), 401)["code"] == "NOT_SIGNED_IN"
-
-
-@pytest.mark.slow
-@only_at_full_size
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{next(iter(route.methods))} {route.path[len(PREFIX) :]}")
-def test_a_route_is_hidden_from_all_who_are_elsewhere(site: Site, route: OrganizationRoute) -> None:
-    clients = [site.client(token) for token in site.b.tokens.values()]
-    for client in (*clients, *(site.browser(session) for session in site.b.sessions.values())):
-        with client:
-            assert_hidden(*(call(client, route, slug) for slug in (site.a.slug, "nowhere")))
 
 
 REPEATABLE = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -49,27 +48,6 @@ def test_orders_are_invoiced_and_followed_to_their_outcomes(seller: Seller) -> N
     assert asked["job_id"] in [job["id"] for job in listed]
     assert seller.get("batch-operations", created_by="nobody")["items"] == []
     assert seller.get("batch-operations", created_until="2020-01-01T00:00:00Z")["items"] == []
-
-
-def test_twenty_equal_requests_at_once_make_one_job(seller: Seller) -> None:
-    body = {"sales_order_ids": seller.orders(), "due_days": 30}
-
-    def post(_: int) -> httpx.Response:
-        while True:
-            answer = seller.client.post("batch-operations/invoices", json=body, headers={"Idempotency-Key": "twenty"})
-            if answer.status_code != 409:
-                return answer
-
-    before = len(seller.get("batch-operations", limit=200)["items"])
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(post, range(20)))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({(answer.json()["job_id"], answer.headers["location"]) for answer in answers}) == 1
-    assert len(seller.get("batch-operations", limit=200)["items"]) == before + 1
-    other = seller.client.post(
-        "batch-operations/invoices", json=body | {"due_days": 31}, headers={"Idempotency-Key": "twenty"}
-    )
-    assert problem_of(other, 422)["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
 def test_all_open_orders_and_customers_directly_are_invoiced(seller: Seller) -> None:

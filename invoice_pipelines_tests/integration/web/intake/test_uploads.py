@@ -271,12 +271,6 @@ def test_what_another_organization_has_is_not_there(office: IntakeTenant, other_
         assert (mine["is_new"], mine["id"] == foreign) == (True, False)
 
 
-def test_who_may_only_read_uploads_nothing(office: IntakeTenant) -> None:
-    with office.client("reader") as client:
-        assert problem_of(client.post("uploads", content=b"x" * MEGABYTE), 403)["code"] == "FORBIDDEN"
-    assert office.stored() == []
-
-
 @pytest.mark.slow
 def test_two_hundred_megabytes_are_refused_with_flat_memory(shared_database: TestDatabase, tmp_path: Path) -> None:
     with running_site(shared_database, originals=str(tmp_path / "originals")) as site:

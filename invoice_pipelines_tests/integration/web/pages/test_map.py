@@ -11,7 +11,6 @@ from invoice_pipelines.accounts.roles import ANY_AREA, AREAS, Role
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.pages.routing import PREFIX, OpenPageRoute, PageRoute
-from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.web import Site
 
 APP = create_app(None, Settings())
@@ -72,15 +71,6 @@ def test_a_page_lets_in_whom_it_says(site: Site, page: PageRoute) -> None:
         nobody = call(client, page, site.a.slug)
     assert nobody.status_code == 303
     assert nobody.headers["location"].startswith("/sign-in")
-
-
-@pytest.mark.slow
-@only_at_full_size
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{next(iter(page.methods))} {page.path[len(PREFIX) :]}")
-def test_a_page_is_hidden_from_all_who_are_elsewhere(site: Site, page: PageRoute) -> None:
-    for session in site.b.sessions.values():
-        with site.browser(session) as client:
-            assert_hidden(*(call(client, page, slug) for slug in (site.a.slug, "nowhere")))
 
 
 def assert_hidden(*answers: httpx.Response) -> None:
