@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.work import create_job
-from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant
+from invoice_pipelines_tests.support.web import Site, Tenant, add_person, add_session, open_tenant
 
 Page = tuple[str, str, UUID | None]
 """The secret of a credential, the slug of an organization, and a job."""
@@ -77,17 +78,33 @@ def test_who_may_not_look_is_told_nothing(site: Site, two: tuple[Tenant, Tenant]
     assert told(site, [(mine, slug, job) for slug in ("nowhere", "", "%", str(b.id), f"{b.slug}' or true --")]) == {}
 
 
-def test_each_credential_is_looked_at_by_itself(site: Site, two: tuple[Tenant, Tenant]) -> None:
+ENDINGS = {
+    "signed out": "update accounts.session set ended_at = now() where secret_sha256 = decode(:secret, 'hex')",
+    "expired": "update accounts.session set expires_at = now() where secret_sha256 = decode(:secret, 'hex')",
+    "idle for too long": (
+        "update accounts.session set last_used_at = now() - interval '1 day' "
+        "where secret_sha256 = decode(:secret, 'hex')"
+    ),
+    "disabled": "update accounts.user_account set disabled_at = now() where email = :email",
+    "out of the organization": (
+        "delete from accounts.membership m using accounts.user_account u where u.id = m.user_id and u.email = :email"
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_each_credential_is_looked_at_by_itself(site: Site, two: tuple[Tenant, Tenant], ending: str) -> None:
     """A page of somebody who has left is not carried along by those who stay."""
     a, _ = two
-    gone = a.sessions[Role.VIEWER]
+    email = add_person(site.database, "leaver")
+    with site.database.engine.begin() as connection:
+        set_role(connection, email, a.slug, Role.VIEWER, actor="test")
+    session = add_session(site.database, email)
+    pages: list[Page] = [(session, a.slug, None), (a.sessions[Role.ADMIN], a.slug, None), (session, a.slug, None)]
+    assert list(told(site, pages)) == [(0, 1, 2)]
     with site.database.superuser.begin() as connection:
-        connection.execute(
-            text("update accounts.session set ended_at = now() where secret_sha256 = decode(:secret, 'hex')"),
-            {"secret": fingerprint(gone)},
-        )
-    found = told(site, [(gone, a.slug, None), (a.sessions[Role.ADMIN], a.slug, None), (gone, a.slug, None)])
-    assert list(found) == [(1,)]
+        connection.execute(text(ENDINGS[ending]), {"secret": fingerprint(session), "email": email})
+    assert list(told(site, pages)) == [(1,)]
 
 
 def test_a_job_that_is_no_more_open_is_told_to_who_names_it(site: Site, two: tuple[Tenant, Tenant]) -> None:
