@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -174,24 +173,6 @@ def test_a_void_is_something_new(books: SellersHouse) -> None:
         void_invoice(connection, invoice, reason="wrong", voided_by="anna")
     let_pass(books, "10 minutes")
     assert asked_for(books) == ["acme"]
-
-
-def test_many_organizations_share_sweeps_and_a_broken_one_stops_no_other(
-    shop: SellersHouse, configure: Callable[..., None]
-) -> None:
-    slugs = [f"org-{number}" for number in range(4)]
-    shop.open(*slugs)
-    for slug in slugs:
-        shop.issue(slug, "1")
-    configure(sweep_threshold=3)
-    (request,) = shop.house.look("receivables_due").run_requests or []
-    assert request.job_name == "receivables_sweep"
-    shop.house.break_organization("org-1")
-    result = shop.house.run("receivables_sweep", config=request.run_config)
-    assert not result.success
-    records = shop.house.instance.fetch_materializations(ASSET, limit=10).records
-    assert {record.partition_key for record in records} == {"org-0", "org-2", "org-3"}
-    assert set(shop.house.left_out(result)) == {"org-1"}
 
 
 def test_an_organization_sees_only_its_own(books: SellersHouse) -> None:

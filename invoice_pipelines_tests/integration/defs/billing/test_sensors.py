@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import dagster as dg
 import pytest
@@ -51,28 +50,6 @@ def in_flight(shop: SellersHouse, like: str, job: str, asset: str) -> dg.Dagster
     chosen = frozenset({dg.AssetKey(asset.split("/"))}) if job == "__ASSET_JOB" else None
     shop.house.instance.add_run(run._replace(job_name=job, asset_selection=chosen))
     return run
-
-
-def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other(
-    shop: SellersHouse, configure: Callable[..., None]
-) -> None:
-    configure(sweep_threshold=2)
-    shop.open("acme", "beta", "gamma")
-    for slug in ("acme", "beta", "gamma"):
-        shop.ask(slug, shop.orders(slug, "1", "2"))
-    (request,) = shop.tick().run_requests or []
-    assert (request.job_name, request.tags["organization"]) == ("invoicing_sweep", "(invoicing: acme and 2 more)")
-    shop.house.behind(
-        """insert into billing.invoice_counter (organization_id, series, period, next_number)
-           select id, 'invoice', '2001', 7 from organizations.organization where slug = 'beta'"""
-    )
-    result = shop.house.run("invoicing_sweep", config=request.run_config)
-    assert not result.success
-    assert [len(shop.numbers(slug)) for slug in ("acme", "gamma")] == [2, 2]
-    assert shop.house.left_out(result)["beta"].endswith("issued_invoices: numbers_have_no_gap")
-    records = shop.house.instance.fetch_materializations(dg.AssetKey(["billing", "issued_invoices"]), limit=9).records
-    assert {record.partition_key for record in records} == {"acme", "beta", "gamma"}
-    assert shop.asked_for() == []
 
 
 def test_after_a_sweep_each_organization_shows_the_state_of_its_checks(shop: SellersHouse) -> None:

@@ -44,29 +44,6 @@ def test_a_message_of_a_channel_that_is_not_set_up_is_put_off_and_asked_for_agai
     assert row == ("pending", "NOT_SET_UP")
 
 
-@pytest.mark.slow
-def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other(
-    post_room: PostRoom, mail: MailServer, configure: Any
-) -> None:
-    configure(sweep_threshold=1)
-    post_room.open("acme", "beta", "gamma")
-    for slug in ("acme", "beta", "gamma"):
-        post_room.ask_for_messages(slug, post_room.issue(slug), method="email")
-    (request,) = post_room.tick().run_requests or []
-    assert request.job_name == "delivery_sweep"
-    post_room.house.break_organization("beta")
-    result = post_room.house.run("delivery_sweep", config=request.run_config)
-    assert not result.success
-    records = post_room.house.instance.fetch_materializations(dg.AssetKey(["delivery", "messages"]), limit=9).records
-    assert {record.partition_key for record in records} == {"acme", "gamma"}
-    none = post_room.house.instance.fetch_materializations(dg.AssetKey(["delivery", "invoice_documents"]), limit=9)
-    assert none.records == []  # nothing happened there
-    assert mail.count() == 2
-    kept = post_room.house.instance.get_run_by_id(result.run_id)
-    assert kept is not None
-    assert "left_out/beta" in kept.tags
-
-
 def test_communications_are_asked_for_by_numbers_and_sent_in_the_same_run(
     post_room: PostRoom, mail: MailServer
 ) -> None:
