@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,9 +56,3 @@ def settings_of(mail: MailServer | None, twilio: TwilioServer | None, **more: An
             "twilio_timeout_seconds": 5.0,
         }
     return Settings().model_copy(update=fields | more)
-
-
-@pytest.fixture
-def delivery_settings(mail_server: MailServer, twilio_server: TwilioServer, tmp_path: Path) -> Settings:
-    """Settings that name both servers, and a folder for documents."""
-    return settings_of(mail_server, twilio_server, documents=str(tmp_path / "documents"))

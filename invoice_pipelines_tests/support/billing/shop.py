@@ -86,12 +86,6 @@ class Shop:
             found = {row[0]: row[1] for row in rows}
         return [found[order] for order in ids]
 
-    def tamper(self, statement: str) -> None:
-        """Changes something behind all triggers and foreign keys, as a broken disk or a wrong restore would."""
-        with self.superuser.begin() as connection:
-            connection.exec_driver_sql("set local session_replication_role = replica")
-            connection.exec_driver_sql(statement.replace("{organization}", f"'{self.organization.id}'"))
-
 
 def open_shop(database: TestDatabase, **registered: Any) -> Shop:
     """A new organization with tax rates, customer C1 and items A (no stock) and B (10 on hand)."""

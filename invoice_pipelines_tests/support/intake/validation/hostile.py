@@ -36,14 +36,3 @@ def with_telephone(text: str) -> bytes:
     contact = f"<cac:Contact><cbc:Name>A</cbc:Name><cbc:Telephone>{text}</cbc:Telephone></cac:Contact>"
     end = "</cac:PartyLegalEntity>"
     return UBL.replace("urn:cen.eu:en16931:2017", XRECHNUNG).replace(end, end + contact, 1).encode()
-
-
-def with_rates(number: int) -> bytes:
-    """As many VAT rates as lines, each with one: some rules compare each with each."""
-    subtotal = UBL[UBL.index("<cac:TaxSubtotal>") : UBL.index("</cac:TaxTotal>")]
-    rates = (f"{n // 100}.{n % 100:02}" for n in range(1, number + 1))
-    subtotals, lines = "", ""
-    for rate in rates:
-        subtotals += subtotal.replace(">19<", f">{rate}<")
-        lines += f"<cac:InvoiceLine>{_LINE.replace('>19<', f'>{rate}<')}</cac:InvoiceLine>"
-    return (_HEAD.replace(subtotal, subtotals) + lines + _TAIL).encode()
