@@ -377,12 +377,28 @@ run_launcher:
     config_source:
       result_backend_transport_options: {global_keyprefix: invoice_pipelines_}
 """
+# It asks Celery for the result of a run, which our workers do not keep: without it, it fails each run within seconds.
+KEEPS_RESULTS = """
+from invoice_pipelines.workers import broker
+
+ours = broker.app_arguments
+
+
+def app_arguments(settings):
+    found = ours(settings)
+    found["config_source"] |= {"task_ignore_result": False, "task_track_started": True}
+    return found
+
+
+broker.app_arguments = app_arguments
+"""
 
 
 @only_at_full_size
 def test_the_launcher_of_dagster_celery_does_not_notice_a_killed_worker(tmp_path: Path) -> None:
     """Why there is one of our own."""
-    with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK)) as there:
+    (tmp_path / "sitecustomize.py").write_text(KEEPS_RESULTS, "utf-8")
+    with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK), PYTHONPATH=str(tmp_path)) as there:
         with there.standing_still():
             there.upload("acme", "worker")
             wait_for("the run is held", there.is_held)
