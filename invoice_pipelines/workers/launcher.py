@@ -109,8 +109,15 @@ class WarmRunLauncher(CeleryRunLauncher):
         """
         late = datetime.now(UTC) - timedelta(seconds=SECONDS_TO_STOP)
         runs = self._instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.CANCELING], updated_before=late))
-        task_ids = {run.run_id: run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) for run in runs}
-        return [run_id for run_id, task_id in task_ids.items() if task_id is not None and self._told_to_stop(task_id)]
+        told = []
+        for run in runs:
+            task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
+            if task_id is None:
+                continue
+            if not self._told_to_stop(task_id):
+                break  # Redis is away for the others as well, and each would wait for it
+            told.append(run.run_id)
+        return told
 
     def _told_to_stop(self, task_id: str) -> bool:
         """Whether Redis could be told, and with it the workers that listen."""

@@ -22,16 +22,16 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class OpenRoute(APIRoute):
     """A route that needs no credential."""
 
-    # No organization is called like that. A provider that does not answer holds up nobody with a password.
     room_segment: ClassVar[int] = 3
-    """Which part of the path names the room in which its requests wait for a place, from 1."""
+    """Which part of the path names the room in which its requests wait for a place, from 1. By it, a provider that does
+    not answer holds up nobody with a password."""
     takes_json: ClassVar[bool] = True
     """Whether a body is JSON; else it is a form."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""
         handle = super().get_route_handler()
-        room = ":" + self.path.split("/")[self.room_segment]
+        room = ":" + self.path.split("/")[self.room_segment]  # no organization is called like that
 
         async def answer(request: Request) -> Response:
             require_same_site(request)

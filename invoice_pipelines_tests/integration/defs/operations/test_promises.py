@@ -25,18 +25,23 @@ def let_an_hour_pass(house: DagsterHouse) -> None:
     )
 
 
+def read_one_each(house: DagsterHouse, *slugs: str) -> None:
+    """New organizations, each with a document that was read."""
+    house.add(*slugs)
+    for slug in slugs:
+        house.drop(slug, "good.xml", GOOD)
+    house.asked_for()
+    for slug in slugs:
+        assert house.run("intake", slug).success
+
+
 def raise_total(house: DagsterHouse, slug: str, by: int) -> None:
     statement = "update intake.received_invoice set gross_amount = gross_amount + :by where organization_id = :id"
     house.behind(statement, by=by, id=house.id_of(slug))
 
 
 def test_a_breakage_that_no_run_touched_is_red_from_the_night_on_until_it_is_mended(house: DagsterHouse) -> None:
-    house.add("acme", "beta")
-    for slug in ("acme", "beta"):
-        house.drop(slug, "good.xml", GOOD)
-    house.asked_for()
-    for slug in ("acme", "beta"):
-        assert house.run("intake", slug).success
+    read_one_each(house, "acme", "beta")
     assert house.run("nightly_check").success
 
     let_an_hour_pass(house)
@@ -95,12 +100,7 @@ def left_open(house: DagsterHouse, *statements: str) -> Iterator[None]:
 
 
 def test_what_a_transaction_left_open_had_changed_is_found_however_late_it_is_committed(house: DagsterHouse) -> None:
-    house.add("acme", "beta")
-    for slug in ("acme", "beta"):
-        house.drop(slug, "good.xml", GOOD)
-    house.asked_for()
-    for slug in ("acme", "beta"):
-        assert house.run("intake", slug).success
+    read_one_each(house, "acme", "beta")
     acme = f"organization_id = '{house.id_of('acme')}'"
     change = f"update intake.received_invoice set gross_amount = 1, last_processed_at = now() where {acme}"
     with left_open(house, change, f"update work.items set status = status where {acme}"):
