@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from invoice_pipelines.database.ids import find_id
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.records.merge import Value
 from invoice_pipelines.quickbooks.values import EntityType, as_json
@@ -219,28 +220,22 @@ def open_fields_of(connection: Connection, local_id: UUID) -> list[Conflict]:
 
 
 def find_conflict(connection: Connection, written: str, *, lock: bool = False) -> Conflict:
-    """The conflict whose id is, begins with or ends with what was written. Raises ConflictError."""
-    word = written.strip().lower()
-    if len(word) < 4 or not set(word) <= set("0123456789abcdef-"):
-        raise ConflictError(f"{written[:60]!r} is not an id of a conflict; give at least four of its characters")
-    rows = connection.execute(
+    """The conflict whose id begins or ends with what was written. Raises UnknownId, and ConflictError for none."""
+    conflict_id = find_id(connection, "quickbooks.conflict", written, "a conflict", "conflicts list")
+    row = connection.execute(
         text(
-            f"""{_CONFLICT}
-                where c.organization_id = organizations.current()
-                  and (c.id::text like :word || '%' or c.id::text like '%' || :word)
-                order by c.status, c.id limit 2 {"for no key update of c" if lock else ""}"""
+            f"""{_CONFLICT} where c.organization_id = organizations.current() and c.id = :id
+                {"for no key update of c" if lock else ""}"""
         ),
-        {"word": word},
-    ).all()
-    if not rows:
+        {"id": conflict_id},
+    ).one_or_none()
+    if row is None:
         raise ConflictError(
-            f"there is no conflict {written[:60]!r} in this organization",
+            f"there is no conflict {conflict_id} in this organization",
             code="CONFLICT_NOT_FOUND",
             hint="`conflicts list` shows them",
         )
-    if len(rows) > 1:
-        raise ConflictError(f"more than one conflict is called {written[:60]!r}; give more of its id")
-    return _conflict(rows[0])
+    return _conflict(row)
 
 
 _OF = "where r.organization_id = c.organization_id and r"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.database.ids import UnknownId
 from invoice_pipelines.quickbooks.conflicts.conflicts import (
     SYNC,
     Conflict,
@@ -98,7 +99,7 @@ def decide_several(
                 resolve(at.connection, connected, str(found.id), side, decided_by=at.entry.actor)
                 attempt.commit()
                 decided += 1
-            except ConflictError:
+            except (ConflictError, UnknownId):
                 attempt.rollback()
                 left += 1
     said = page.ngettext("%(count)s conflict is decided.", "%(count)s conflicts are decided.", decided)
