@@ -54,14 +54,14 @@ end
 $$;
 
 -- How long a job of so many items will take, from when it starts: from the organization's last jobs of this kind, or
--- else from the time it took to write the items: on the same machine, an invoice takes about twice that and a third
--- more for each line.
+-- else from the time it took to write the items: on the same machine, an invoice takes about six times that and a
+-- third more for each line.
 create or replace function billing.estimate_seconds(
     job_kind text, items integer, lines_per_item numeric, seconds_to_write numeric
 ) returns numeric
 language sql stable
 as $$
-    select work.estimate_seconds(job_kind, items, (2 + lines_per_item / 3) * seconds_to_write)
+    select work.estimate_seconds(job_kind, items, (6 + lines_per_item / 3) * seconds_to_write)
 $$;
 
 -- Lines per order, of fifty of them; ids that are no orders have none.
@@ -92,15 +92,17 @@ language plpgsql
 as $$
 declare
     started constant timestamptz := clock_timestamp();
+    seconds_to_write numeric;
 begin
     job_id := work.create_job(job_kind, subject_ids, parameters, organizations.actor(creator));
+    seconds_to_write := extract(epoch from clock_timestamp() - started);
     select j.total_items into strict create_job.total_items from work.jobs j
     where j.organization_id = organizations.current() and j.id = create_job.job_id;
     estimated_seconds := billing.estimate_seconds(
         job_kind, total_items,
         case when parameters ? 'items' then jsonb_array_length(parameters -> 'items')
              else billing.average_lines(subject_ids) end,
-        extract(epoch from clock_timestamp() - started));
+        seconds_to_write);
 end
 $$;
 
