@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from dagster import DagsterRun
@@ -31,8 +30,6 @@ MISSES = 3
 MISSES_BEFORE_IT_BEGAN = 2
 """The same for a run that has not begun. It is launched again, which does no harm where a worker has it after all."""
 SECONDS_TO_ANSWER = 2.0
-SECONDS_TO_STOP = 10.0
-"""A run that was told to stop for so long and has not ended may not have heard it, and is told again."""
 SECONDS_KNOWN = 5.0
 """What workers said holds for all runs that Dagster looks at in this time."""
 SECONDS_REMEMBERED = 600.0
@@ -92,7 +89,7 @@ class WarmRunLauncher(CeleryRunLauncher):
             return False
         self._instance.report_run_canceling(run)
         if task_id is not None and not self._told_to_stop(task_id):
-            told = "Redis cannot be reached. The sensor `lost_runs` stops the run at its worker as soon as it can."
+            told = "Redis cannot be reached. The process of the run sees within seconds that it is to stop."
             self._instance.report_engine_event(told, run, cls=self.__class__)
         # No worker begins a run that has ended, so that one that did not begin needs nobody to hear of it.
         if is_starting or self._has_no_worker(run_id):
@@ -100,24 +97,6 @@ class WarmRunLauncher(CeleryRunLauncher):
             if now is not None and not now.is_finished:  # else its process has said so
                 self._instance.report_run_canceled(run)
         return True
-
-    def stop_again(self) -> list[str]:
-        """Tells workers once more of runs that do not end though they were stopped: a worker hears nothing while Redis
-        is away, and for some seconds afterwards. Returns the ids of those runs.
-
-        The run itself says that it has ended. That no worker has it is no reason here, as they may not be back yet.
-        """
-        late = datetime.now(UTC) - timedelta(seconds=SECONDS_TO_STOP)
-        runs = self._instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.CANCELING], updated_before=late))
-        told = []
-        for run in runs:
-            task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
-            if task_id is None:
-                continue
-            if not self._told_to_stop(task_id):
-                break  # Redis is away for the others as well, and each would wait for it
-            told.append(run.run_id)
-        return told
 
     def _told_to_stop(self, task_id: str) -> bool:
         """Whether Redis could be told, and with it the workers that listen."""

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -52,6 +53,8 @@ for ever. Not often: runs that wait meanwhile, and the first one of the new proc
 """
 SECONDS_FOR_A_LAST_STEP = 20
 """So long after its time box a run may end by itself, before a worker that is to stop interrupts it."""
+SECONDS_BETWEEN_LOOKS = 5.0
+"""So often the process of a run sees whether Dagster still wants it."""
 LOADED_BEFORE = (
     "invoice_pipelines.billing.processing",
     "invoice_pipelines.delivery.sending.sending",
@@ -86,12 +89,41 @@ def do_run(run_id: str, task_id: str) -> int:
             return 0
         if run.tags.get(DAGSTER_CELERY_TASK_ID_TAG) != task_id:
             return 0
-        with about_run(run_id, run.tags):
+        with about_run(run_id, run.tags), _interrupted_if_unwanted(instance, run_id):
             return _execute_run_command_body(
                 instance=instance, run_id=run_id, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
             )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Dagster takes it for itself
+
+
+@contextmanager
+def _interrupted_if_unwanted(instance: DagsterInstance, run_id: str) -> Iterator[None]:
+    """Interrupts this thread, within the block, where Dagster has stopped the run or calls it ended. The worker is told
+    as well, but hears nothing while Redis is away, and nothing of what was said meanwhile.
+    """
+    here, ended = threading.get_ident(), threading.Event()
+
+    def look() -> None:
+        looks = 0  # in a row: one that has heard of it is ending, and is not to be interrupted there
+        while looks < 2 and not ended.wait(SECONDS_BETWEEN_LOOKS):
+            try:
+                run = instance.get_run_by_id(run_id)
+            except Exception as error:  # noqa: BLE001 - PostgreSQL is away, or whatever it is: the next look tells
+                log.warning("Whether a run is to stop was not found out: %s", type(error).__name__)
+                continue
+            unwanted = run is None or run.is_finished or run.status is DagsterRunStatus.CANCELING
+            looks = looks + 1 if unwanted else 0
+        if not ended.is_set():
+            signal.pthread_kill(here, signal.SIGTERM)
+
+    looking = threading.Thread(target=look, name="whether the run is wanted", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        looking.join()
 
 
 @cache

@@ -46,6 +46,7 @@ THREADS_OF_OTHERS = {
     "web/figures/collector.py": "asks for figures with a time limit",
     "web/live/hub.py": "keeps streams to browsers open",
     "web/serving.py": "runs the web server beside its caller",
+    "workers/worker.py": "sees whether Dagster still wants the run of its process",
 }
 """Modules outside of the engine with a thread or a heartbeat, and what it does; none of them drains a queue."""
 

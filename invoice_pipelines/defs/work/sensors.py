@@ -25,22 +25,15 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 
 
 @dg.sensor(
-    description="Launches runs again that the queue of warm workers lost, as Redis ended with what was in it, and stops"
-    " those again whose worker did not hear it.",
+    description="Launches runs again that the queue of warm workers lost, as Redis ended with what was in it.",
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Launches runs again that the queue of warm workers lost, and stops those again whose worker did not hear it.
-    Other launchers know no queue.
-    """
-    launcher = context.instance.run_launcher
-    launch_lost, stop_again = (getattr(launcher, name, None) for name in ("launch_lost", "stop_again"))
-    if launch_lost is None or stop_again is None:
+    """Launches runs again that the queue of warm workers lost. Other launchers know no queue."""
+    launch_lost = getattr(context.instance.run_launcher, "launch_lost", None)
+    if launch_lost is None:
         return dg.SkipReason("runs are launched without a queue")
-    stopped = stop_again()
     launched, misses = launch_lost(json.loads(context.cursor or "{}"))
     context.update_cursor(json.dumps(misses))
-    done = {"launched again": launched, "stopped again": stopped}
-    told = [f"{what}: {', '.join(run_ids)}" for what, run_ids in done.items() if run_ids]
-    return dg.SkipReason("; ".join(told) or "none is lost")
+    return dg.SkipReason(f"launched again: {', '.join(launched)}" if launched else "none is lost")

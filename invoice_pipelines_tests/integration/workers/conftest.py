@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +17,7 @@ from dagster._core.code_pointer import CodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher import LaunchRunContext
+from dagster._daemon.monitoring.run_monitoring import monitor_canceling_run
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import text
 
@@ -134,6 +136,22 @@ class WorkersHouse:
         """What Dagster's daemon is told when it looks."""
         found = self.launcher.check_run_worker_health(self.run(run_id))
         return found.status.name, found.msg or ""
+
+    def has_left(self, run_id: str) -> bool:
+        """Whether the process that did a run is done with it."""
+        told = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        return any(event.message.startswith("Process for run exited") for event in told)
+
+    def is_given_up(self, run_id: str) -> bool:
+        """Whether Dagster's daemon, when it looks, calls a run ended that was stopped a second ago and more. Else it
+        does so after three minutes.
+        """
+        at_once = {"run_monitoring": {"enabled": True, "cancel_timeout_seconds": 1}}
+        reference = InstanceRef.from_dir(str(self.house.folder), overrides=at_once)
+        with dg.DagsterInstance.from_ref(reference) as instance:
+            (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run_id]))
+            monitor_canceling_run(instance, record, logging.getLogger(__name__))
+        return self.status(run_id) is Status.CANCELED
 
     def look_for_lost(self) -> str:
         """One tick of the sensor `lost_runs`; what it says."""
