@@ -56,9 +56,11 @@ _CAME_BEFORE = """e.id <> r.id
                             where w.organization_id = e.organization_id and w.received_invoice_id = e.id
                               and w.processing_version = e.processing_version))"""
 
-_SAME_RECEIPT = f"""e.amount_key between r.amount_key and r.amount_key and e.issue_date = r.issue_date
-    and (e.source <> 'xml' or r.source <> 'xml') and {_CAME_BEFORE}
-    order by e.amount_key, e.issue_date, e.invoice_key limit 5"""
+# Only received_invoice_receipt has any part of this order. Others would be read whole, to be sorted part by part.
+_OF_THE_DAY = f"""e.amount_key = r.amount_key and e.issue_date between r.issue_date and r.issue_date and {_CAME_BEFORE}
+    order by e.issue_date, e.invoice_key limit 5"""
+
+_SAME_RECEIPT = f"(e.source <> 'xml' or r.source <> 'xml') and {_OF_THE_DAY}"
 
 EARLIER_INVOICES_SQL = f"""
     (select coalesce(jsonb_agg(distinct jsonb_build_object('id', e.id, 'invoice', jsonb_build_object(
@@ -77,9 +79,7 @@ EARLIER_INVOICES_SQL = f"""
               and {_CAME_BEFORE} order by e.issue_date limit 5)
            union all
            (select e.* from intake.received_invoice e
-            where r.source <> 'xml' and e.amount_key between r.amount_key and r.amount_key
-              and e.seller_key is not null and e.issue_date = r.issue_date and {_CAME_BEFORE}
-            order by e.amount_key, e.issue_date, e.invoice_key limit 5)
+            where r.source <> 'xml' and e.seller_key is not null and {_OF_THE_DAY})
            union all
            (select e.* from intake.received_invoice e where e.invoice_key is null and {_SAME_RECEIPT})
            union all

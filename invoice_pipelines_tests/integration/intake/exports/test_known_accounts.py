@@ -169,22 +169,19 @@ def test_an_account_of_absurd_length_passes_through(desk: IntakeDesk) -> None:
     assert judge(desk, absurd.id) == ["PARSED"]
 
 
-def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousands(desk: IntakeDesk) -> None:
+@pytest.mark.parametrize("others", [0, 3_000], ids=["next to nothing", "invoices of other totals"])
+def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousands(
+    desk: IntakeDesk, others: int
+) -> None:
+    """Whatever there was when statistics were taken, as autovacuum takes them at any moment."""
     passed(desk, KNOWN)
-    desk.behind("analyze intake.received_invoice")  # statistics of a bad moment, as autovacuum may collect them
-    desk.behind(
-        """
-        with uploads as (
-            insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
-            select :organization, encode(sha256(i::text::bytea), 'hex'), 1, i || '.xml', 'inbox', 'x'
-            from generate_series(1, 3000) i returning id)
-        insert into intake.received_invoice (organization_id, upload_id, created_by, status, reading_json, seller_key,
-                                             iban, invoice_key, invoice_number, gross_amount, issue_date, currency)
-        select :organization, u.id, 'x', 'VALIDATED', '{}',
-               (select seller_key from intake.received_invoice where organization_id = :organization limit 1),
-               :iban, u.id::text, u.id::text, 119.00, '2026-03-01', 'EUR' from uploads u
-        """,
-        iban=KNOWN,
+    add_many(desk, others, gross_amount="row_number() over ()", seller_key="'another' || id")
+    desk.behind("analyze intake.received_invoice")
+    add_many(
+        desk,
+        3_000,
+        gross_amount="119.00",
+        seller_key="(select seller_key from intake.received_invoice where organization_id = :organization limit 1)",
     )
     desk.behind("select pg_stat_force_next_flush()")  # else what it read is counted at any time within a minute
     for iban in (KNOWN, NEW):
@@ -195,6 +192,24 @@ def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousand
             before = _rows_fetched(connection)
             judge_parsed(connection, [invoice.id], STANDARD)
             assert _rows_fetched(connection) - before < 300
+
+
+def add_many(desk: IntakeDesk, count: int, *, gross_amount: str, seller_key: str) -> None:
+    """Invoices of one day that have passed; the expressions are of SQL, over uploads."""
+    desk.behind(
+        f"""
+        with uploads as (
+            insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
+            select :organization, encode(sha256(gen_random_uuid()::text::bytea), 'hex'), 1, i || '.xml', 'inbox', 'x'
+            from generate_series(1, :count) i returning id)
+        insert into intake.received_invoice (organization_id, upload_id, created_by, status, reading_json, seller_key,
+                                             iban, invoice_key, invoice_number, gross_amount, issue_date, currency)
+        select :organization, id, 'x', 'VALIDATED', '{{}}', {seller_key}, :iban, id::text, id::text, {gross_amount},
+               '2026-03-01', 'EUR' from uploads
+        """,
+        count=count,
+        iban=KNOWN,
+    )
 
 
 def _rows_fetched(connection: Any) -> int:
