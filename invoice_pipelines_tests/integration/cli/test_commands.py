@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,12 +13,8 @@ from invoice_pipelines.einvoice import Syntax, write
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.einvoice.cases import cases
 from invoice_pipelines_tests.support.intake.documents.ocr.drawn import INVOICE, lines_picture
-from invoice_pipelines_tests.support.server import free_ports
-from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.terminal import PLACE, Terminal, one_line
-from invoice_pipelines_tests.support.waiting import wait_for
 
-COMMAND = [str(Path(sys.executable).parent / "invoice-pipelines")]
 EXAMPLES = PROJECT / "examples" / "nordwind-handel"
 XML = next(EXAMPLES.glob("*.xml"))
 PDF = next(EXAMPLES.glob("ELB-*.pdf"))
@@ -187,41 +179,6 @@ def test_the_demo_leaves_a_folder_alone_that_holds_something_else(nowhere):
 
 def test_the_settings_page_is_up_to_date():
     assert (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page(), "run `make docs`"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=only_at_full_size)])
-@pytest.mark.slow
-def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
-    import urllib.request
-
-    ports = free_ports()
-    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), **ports}
-    up = subprocess.Popen(
-        [*COMMAND, "up"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        # A shell starts what runs in its background with Ctrl-C ignored, and the tests may be in such a background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        assert up.stdout is not None
-        while "Ctrl-C" not in (line := up.stdout.readline()):
-            assert line, "up ended early"
-        ui, api = ports["INVOICE_PIPELINES_WEBSERVER_PORT"], ports["INVOICE_PIPELINES_WEB_PORT"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{ui}/server_info", timeout=30) as answer:
-            assert json.load(answer)["dagster_version"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{api}/api/openapi.json", timeout=30) as answer:
-            assert json.load(answer)["openapi"] == "3.1.0"
-        up.send_signal(number)
-        assert up.wait(timeout=90) in (0, 130)
-    finally:
-        up.kill()
-
-    def left() -> str:
-        return subprocess.run(["pgrep", "-fa", str(tmp_path)], capture_output=True, text=True, check=False).stdout
-
-    wait_for("the end of all its processes", lambda: left() == "", 10, instead=left)
 
 
 def test_a_worker_that_would_have_keys_or_files_of_its_own_does_not_start(nowhere):

@@ -30,7 +30,7 @@ from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
 
-MESSAGES, KILLS = size(120, 2000), size(6, 20)
+MESSAGES, KILLS = size(120, 2000), size(4, 20)
 ENDS_WITHIN = size(30, 400)
 
 MAIL_FAULTS = [

@@ -32,13 +32,6 @@ BACKFILL = """mutation ($parameters: LaunchBackfillParams!) {
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 RUNS = """query ($filter: RunsFilter!) { runsOrError(filter: $filter) {
   ... on Runs { results { status runId tags { key value } } } } }"""
-TICKS = """query ($selector: InstigationSelector!) { instigationStateOrError(instigationSelector: $selector) {
-  ... on InstigationState { status ticks { status skipReason } } } }"""
-SCHEDULE = {
-    "repositoryName": "__repository__",
-    "repositoryLocationName": "invoice_pipelines",
-    "name": "overdue_schedule",
-}
 
 
 @dataclass
@@ -68,8 +61,8 @@ class DagsterByUp:
 
 
 @pytest.fixture
-def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DagsterByUp]:
-    with running(tmp_path, request.param) as installation:
+def up(tmp_path: Path) -> Iterator[DagsterByUp]:
+    with running(tmp_path, {"SCHEDULER_SCHEDULE_VALUE": "* * * * *"}) as installation:
         yield installation
 
 
@@ -109,7 +102,6 @@ def running(home: Path, settings: Mapping[str, str]) -> Iterator[DagsterByUp]:
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("up", [{"SCHEDULER_SCHEDULE_VALUE": "* * * * *"}], indirect=True)
 def test_the_schedule_sweeps_by_itself_and_a_backfill_takes_its_partitions(up: DagsterByUp) -> None:
     desks = {slug: up.open(slug) for slug in ("acme", "beta", "gamma")}
     for desk in desks.values():
@@ -142,25 +134,3 @@ def test_the_schedule_sweeps_by_itself_and_a_backfill_takes_its_partitions(up: D
     judged = {slug: {row.as_of for row in desk.log_rows()} for slug, desk in desks.items()}
     assert [as_of in judged[slug] for slug in ("acme", "beta", "gamma")] == [True, True, False]
     assert all(len(desk.told()) == 2 for desk in desks.values())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("up", [{"SCHEDULER_TIMEZONE": "Europe/Atlantis"}], indirect=True)
-def test_with_a_wrong_setting_the_tick_says_so_and_everything_else_runs(up: DagsterByUp) -> None:
-    desk = up.open("acme")
-    desk.add([desk.late(3)])
-
-    def ticks() -> list[Any]:
-        found = up.ask(TICKS, selector=SCHEDULE)["instigationStateOrError"]
-        return [tick for tick in found["ticks"] if tick["status"] == "SKIPPED"] if found.get("ticks") else []
-
-    (tick, *_) = wait_for("a tick", ticks)
-    assert tick["skipReason"].startswith("SCHEDULER_TIMEZONE: not a time zone of the IANA database")
-    assert desk.told() == []
-
-    def stuck_work() -> Any:
-        found = up.ask(TICKS, selector={**SCHEDULE, "name": "stuck_work_every_ten_minutes"})
-        return found["instigationStateOrError"]["status"] == "RUNNING"
-
-    assert stuck_work()

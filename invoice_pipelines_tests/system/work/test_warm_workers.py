@@ -112,6 +112,11 @@ class WarmInstallation:
             )
             return [(row[0], row[1]) for row in found if not statuses or row[1] in statuses]
 
+    def partitions(self) -> set[str]:
+        """Organizations that Dagster knows."""
+        with login_session(self._server.url("invoice_pipelines_dagster")) as session:
+            return set(session.execute(text("select partition from dynamic_partitions")).scalars())
+
     def tags(self, run_id: str) -> dict[str, str]:
         """The tags of a run."""
         with login_session(self._server.url("invoice_pipelines_dagster")) as session:
@@ -183,7 +188,7 @@ def installed(
             wait_for("all has started", lambda: "Ctrl-C" in found.said(), 240)
             for slug in ("acme", "beta"):
                 found.say("organizations", "add", slug, "--name", slug, *ABROAD)
-            time.sleep(12)  # for their partitions
+            wait_for("their partitions", lambda: found.partitions() >= {"acme", "beta"})
             found.upload("acme", "first-1")
             found.upload("beta", "first-2")
             print(

@@ -146,7 +146,7 @@ def test_what_one_night_is_too_short_for_is_first_in_the_next(house: DagsterHous
 
 @pytest.mark.slow
 def test_a_night_is_long_enough_to_look_at_10_000_organizations(lasting_house: DagsterHouse) -> None:
-    count = size(1_000, 10_000)
+    count = size(200, 10_000)
     lasting_house.add_many(count)
     started = time.monotonic()
     found = outputs(lasting_house.run("nightly_check"))

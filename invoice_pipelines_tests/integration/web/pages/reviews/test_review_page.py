@@ -17,6 +17,7 @@ from invoice_pipelines_tests.integration.web.pages.reviews.rows import box_of, o
 from invoice_pipelines_tests.support.desk.visitors import Visitor, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.review.lane import uploaded
+from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 pytestmark = needs_chromium
 
@@ -32,10 +33,10 @@ def opened(visitor: Visitor, office: IntakeTenant, invoice: str) -> None:
     [
         (0, False),
         (90, True),
-        pytest.param(0, True, marks=pytest.mark.slow),
-        pytest.param(90, False, marks=pytest.mark.slow),
         pytest.param(180, True, marks=pytest.mark.slow),
-        pytest.param(270, False, marks=pytest.mark.slow),
+        pytest.param(0, True, marks=[pytest.mark.slow, only_at_full_size]),
+        pytest.param(90, False, marks=[pytest.mark.slow, only_at_full_size]),
+        pytest.param(270, False, marks=[pytest.mark.slow, only_at_full_size]),
     ],
 )
 def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
