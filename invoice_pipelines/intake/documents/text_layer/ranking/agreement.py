@@ -18,7 +18,9 @@ from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, 
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     cash_of,
+    has_lost_point,
     is_doubtful,
+    is_paid_otherwise,
     is_subtotal,
     sum_of_articles,
 )
@@ -58,8 +60,9 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
 def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
     a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
-    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of; and where
-    each amount may stand beside the words of the next line, and no rate proves the contrary."""
+    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of, or what
+    was paid is another amount; and where each amount may stand beside the words of the next line, and no rate proves
+    the contrary."""
     net, tax, gross = totals.net, totals.tax, totals.gross
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
@@ -85,7 +88,9 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
         misread
         or (untaxed and taken)
         or is_subtotal(lines, value)
-        or _is_base(lines, value)
+        or _is_base(lines, value, totals.ties)
+        or (not totals.ties and is_paid_otherwise(lines, value))
+        or has_lost_point(lines, value)
         or (not totals.rates and not in_order and _are_shifted(labelled, lines))
     ):
         return totals
@@ -115,11 +120,14 @@ def _are_shifted(labelled: LabelledLines, lines: Sequence[AmountLine]) -> bool:
     return False
 
 
-def _is_base(lines: Sequence[AmountLine], value: Decimal) -> bool:
+def _is_base(lines: Sequence[AmountLine], value: Decimal, ties: bool) -> bool:
     """Whether a printed rate of an amount is a printed tax to the cent, and the tax that the amount would contain is
-    another one: so the tax is still to be added."""
+    another one: so the tax is still to be added. Where nothing `ties`, an amount beside a rate is as good as a tax."""
     taxes = {
-        abs(one.value) for line in lines for one in line.amounts if one.money and one.is_named("tax") and one.value
+        abs(one.value)
+        for line in lines
+        for one in line.amounts
+        if one.money and one.value and (one.is_named("tax") or (not ties and _is_beside_rate(one, line)))
     }
     rates = {rate for line in lines for rate in line.percentages if rate > 0}
     return any(
@@ -127,6 +135,12 @@ def _is_base(lines: Sequence[AmountLine], value: Decimal) -> bool:
         for rate in rates
         for tax in taxes
     )
+
+
+def _is_beside_rate(amount: Amount, line: AmountLine) -> bool:
+    """Whether a rate is printed on the line of an amount that is alone there: of words that no vocabulary has, it is
+    still a tax or a charge."""
+    return bool(line.percentages) and [one for one in line.amounts if one.money] == [amount]
 
 
 def _tied(totals: Totals, lines: Sequence[AmountLine]) -> Totals:

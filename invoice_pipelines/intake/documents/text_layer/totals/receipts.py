@@ -14,6 +14,7 @@ from invoice_pipelines.intake.documents.text_layer.totals.amounts import NAMED, 
 
 _MOST = 12  # of each kind of amount; more are no receipt
 _LARGEST_ROUNDING = Decimal("0.05")
+_SMALLEST_COIN = Decimal("0.05")  # that cash is rounded to
 _NAMED = 0.3
 _SURE_NET = 0.8
 _AFTER = 60  # amounts
@@ -53,7 +54,8 @@ def find_paid(lines: Sequence[AmountLine]) -> Paid | None:
         return Paid(total, total_share(total) >= NAMED, unrounded)
     # Only cash is rounded, so a rounded total is that of a receipt; but for Swiss invoices, where all are.
     if rounding and (tendered or not any(amount.currency == "CHF" for amount in money)):
-        return Paid(rounding[0], True, rounding[1])
+        cash = {given - back for given, back in cash_of(money)}
+        return Paid(rounding[0], not cash or rounding[0].value in cash, rounding[1])
     for given in tendered:
         total_as_given = _called(money, abs(given.value), tendered, change)
         if total_as_given and total_share(total_as_given) >= NAMED and not change and len(tendered) == 1:
@@ -111,7 +113,8 @@ def find_rounding(lines: Sequence[AmountLine]) -> tuple[Amount, Amount, Decimal]
                 for after in totals:
                     differs = after.value - before.value
                     later = (after.line, after.box[0]) > (before.line, before.box[0])
-                    if later and abs(differs) == abs(step.value) and (step.value > 0 or differs < 0):
+                    fits = abs(differs) == abs(step.value) and (step.value > 0 or differs < 0)
+                    if later and fits and not after.value % _SMALLEST_COIN:
                         return after, before, differs
     return None
 
@@ -137,6 +140,40 @@ def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
     return any(amount.value in before for amount in money) or any(
         larger in added and larger - value in after[:index] for index, larger in enumerate(after)
     )
+
+
+def is_paid_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether what was paid is another amount than a total: what was handed over is less, or in several parts that make
+    another sum, or what was given back is not the rest; or a charge or what is deducted stands below the total, or an
+    allowance without a sign, and what it leaves."""
+    money = [amount for line in lines for amount in line.amounts if amount.money and amount.value]
+    tendered = [amount.value for amount in money if amount.is_named("tendered")][:_MOST]
+    change = [abs(amount.value) for amount in money if amount.is_named("change")][:_MOST]
+    paid = sum(tendered)
+    if tendered and value not in tendered and not change and (paid < value or (len(tendered) > 1 and paid != value)):
+        return True
+    given = [*tendered, *(abs(amount.value) for amount in money if amount.is_named("prepaid"))]
+    if given and change and not any(one - back == value for one in given for back in change):
+        return True
+    places = [amount.line for amount in money if amount.value == value] or [0]
+    adjusting = [amount for amount in money if _is_adjusting(amount)]
+    if any(amount.line > places[-1] for amount in adjusting if amount.value < 0 or amount.is_named("charge")):
+        return True
+    below = [amount for amount in money if amount.line > places[0]][:_AFTER]
+    left = [(value - amount.value, amount.line) for amount in adjusting if amount in below]
+    return any(amount.value == rest > 0 and amount.line > line for rest, line in left for amount in below)
+
+
+def has_lost_point(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether a total is ten or a hundred times what was handed over."""
+    tendered = [one.value for line in lines for one in line.amounts if one.money and one.is_named("tendered")][:_MOST]
+    return any(value in (paid * 10, paid * 100) for paid in (*tendered, sum(tendered)) if paid)
+
+
+def _is_adjusting(amount: Amount) -> bool:
+    """Whether an amount is a charge or an allowance, or is deducted and has no name."""
+    unnamed = max(amount.roles.values(), default=0.0) < NAMED
+    return amount.is_named("charge") or amount.is_named("allowance") or (amount.value < 0 and unnamed)
 
 
 def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:

@@ -103,7 +103,10 @@ def _parts(line: AmountLine, total: Decimal) -> Iterator[_Part]:
             rate = Decimal(0)
         if rate is not None:
             yield _Part(rate, base, tax, whole.value, whole.value, 3, line)
+    taxes = [one for one in money if not one.is_named("charge") and not one.is_named("allowance")]
     for one, tax in permutations(money, 2):
+        if tax not in taxes:
+            continue
         headed = line.taxed and tax.roles.get("tax", 0.0) >= HEADED
         for rate in dict.fromkeys([*printed, *line.heading_rates, *(plain if headed else ())]):
             if not rate or not tax.value or abs(tax.value) >= abs(one.value):
@@ -116,7 +119,7 @@ def _parts(line: AmountLine, total: Decimal) -> Iterator[_Part]:
             rate_of_both = _rate(one.value, tax.value, usual_rates())
             if rate_of_both is not None:
                 yield _Part(rate_of_both, one, tax, total, total, 2, line)
-    for tax in money:
+    for tax in taxes:
         for rate in dict.fromkeys([*printed, *line.heading_rates, *plain]):
             if line.taxed and rate and tax.value and _is_tax(tax, line):
                 makes, slack = abs(tax.value) * (100 + rate) / rate, _HALF * (100 + rate) / rate
