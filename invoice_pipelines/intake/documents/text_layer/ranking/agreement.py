@@ -18,8 +18,8 @@ from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, 
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     cash_of,
-    has_lost_point,
     is_doubtful,
+    is_handed_otherwise,
     is_paid_otherwise,
     is_subtotal,
     sum_of_articles,
@@ -90,7 +90,7 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
         or is_subtotal(lines, value)
         or _is_base(lines, value, totals.ties)
         or (not totals.ties and is_paid_otherwise(lines, value))
-        or has_lost_point(lines, value)
+        or is_handed_otherwise(lines, value)
         or (not totals.rates and not in_order and _are_shifted(labelled, lines))
     ):
         return totals

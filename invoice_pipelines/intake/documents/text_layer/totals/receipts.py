@@ -59,7 +59,10 @@ def find_paid(lines: Sequence[AmountLine]) -> Paid | None:
     for given in tendered:
         total_as_given = _called(money, abs(given.value), tendered, change)
         if total_as_given and total_share(total_as_given) >= NAMED and not change and len(tendered) == 1:
-            return Paid(total_as_given, True)
+            # Half was paid before, and the other half is to pay.
+            is_rest = total_as_given.line > given.line and not total_as_given.is_named("gross")
+            is_half = any(amount.value == 2 * total_as_given.value for amount in money)
+            return Paid(total_as_given, not is_rest and not is_half)
     return None
 
 
@@ -143,17 +146,18 @@ def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
 
 
 def is_paid_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
-    """Whether what was paid is another amount than a total: what was handed over is less, or in several parts that make
-    another sum, or what was given back is not the rest; or a charge or what is deducted stands below the total, or an
-    allowance without a sign, and what it leaves."""
+    """Whether what was paid is another amount than a total: what was handed over makes another sum and nothing was
+    given back, or what was is not the rest; or as much was paid before, and nothing else is a total; or a charge or
+    what is deducted stands below the total, or an allowance without a sign, and what it leaves."""
     money = [amount for line in lines for amount in line.amounts if amount.money and amount.value]
-    tendered = [amount.value for amount in money if amount.is_named("tendered")][:_MOST]
     change = [abs(amount.value) for amount in money if amount.is_named("change")][:_MOST]
-    paid = sum(tendered)
-    if tendered and value not in tendered and not change and (paid < value or (len(tendered) > 1 and paid != value)):
+    if is_handed_otherwise(lines, value) or (not change and sum(_tendered(money)) < value and _tendered(money)):
         return True
-    given = [*tendered, *(abs(amount.value) for amount in money if amount.is_named("prepaid"))]
+    prepaid = [abs(amount.value) for amount in money if amount.is_named("prepaid")]
+    given = [*_tendered(money), *prepaid]
     if given and change and not any(one - back == value for one in given for back in change):
+        return True
+    if value in prepaid and not any(amount.value >= value for amount in money if amount.is_named("gross")):
         return True
     places = [amount.line for amount in money if amount.value == value] or [0]
     adjusting = [amount for amount in money if _is_adjusting(amount)]
@@ -164,10 +168,22 @@ def is_paid_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
     return any(amount.value == rest > 0 and amount.line > line for rest, line in left for amount in below)
 
 
-def has_lost_point(lines: Sequence[AmountLine], value: Decimal) -> bool:
-    """Whether a total is ten or a hundred times what was handed over."""
-    tendered = [one.value for line in lines for one in line.amounts if one.money and one.is_named("tendered")][:_MOST]
-    return any(value in (paid * 10, paid * 100) for paid in (*tendered, sum(tendered)) if paid)
+def is_handed_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether several amounts were handed over, or one that is more than a total and a tip below it, that do not make
+    it, and nothing was given back; or the total is ten or a hundred times what was."""
+    money = [amount for line in lines for amount in line.amounts if amount.money and amount.value]
+    tendered = _tendered(money)
+    if any(value in (paid * 10, paid * 100) for paid in (*tendered, sum(tendered)) if paid):
+        return True
+    if value in (*tendered, sum(tendered)) or any(amount.is_named("change") for amount in money):
+        return False
+    first = min((amount.line for amount in money if amount.value == value), default=0)
+    with_tip = {value + amount.value for amount in money if amount.line > first}
+    return len(tendered) > 1 or any(paid > value and paid not in with_tip for paid in tendered)
+
+
+def _tendered(money: Sequence[Amount]) -> list[Decimal]:
+    return [amount.value for amount in money if amount.is_named("tendered")][:_MOST]
 
 
 def _is_adjusting(amount: Amount) -> bool:
