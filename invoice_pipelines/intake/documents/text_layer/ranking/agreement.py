@@ -58,11 +58,11 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
 
 
 def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine]) -> Totals:
-    """Less sure where another amount is but some cents away from the total or from the net amount that follows from it:
-    a contained tax fits both of them, so one may be the other with a digit misread. And where the total is but called
-    a subtotal with taxes below, or is a net amount though there is a tax, or is what a rate makes the tax of, or what
-    was paid is another amount; and where each amount may stand beside the words of the next line, and no rate proves
-    the contrary."""
+    """Less sure where another amount, or what the articles make, is but some cents away from the total or from the net
+    amount that follows from it: a contained tax fits both of them, so one may be the other with a digit misread. And
+    where the total is but called a subtotal with taxes below, or is a net amount though there is a tax, or is what a
+    rate makes the tax of, or what was paid is another amount; and where each amount may stand beside the words of the
+    next line, and no rate proves the contrary."""
     net, tax, gross = totals.net, totals.tax, totals.gross
     rounded = totals.rounding is not None or totals.before_rounding is not None
     if gross is None or gross.amount.roles.get("gross") == LEARNED or rounded:
@@ -79,7 +79,10 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
     alone = [amounts[0] for line in lines if len(amounts := [one for one in line.amounts if one.money]) == 1]
     nets = {amount.value for amount in alone if amount.is_named("net") and not amount.is_named("gross")}
     untaxed = nets == {value} and any(amount.is_named("tax") and amount.value == taken for amount in alone)
-    misread = beside and not expected <= set(printed)
+    articles = sum_of_articles(lines, gross.amount)
+    sums = {articles, articles + taken} if articles else {value}
+    missed = value not in sums and any(abs(one - value) < nearest for one in sums)
+    misread = missed or (beside and not expected <= set(printed))
     # With the words of the next line they would not tie: what stood as the tax would be the total.
     named = net and tax and names_net(net.amount) and tax.amount.is_named("tax") and gross.amount.is_named("gross")
     places = [chosen.amount.line for chosen in (net, tax, gross) if chosen]

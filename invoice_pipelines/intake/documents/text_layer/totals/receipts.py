@@ -18,6 +18,7 @@ _SMALLEST_COIN = Decimal("0.05")  # that cash is rounded to
 _NAMED = 0.3
 _SURE_NET = 0.8
 _AFTER = 60  # amounts
+_BEFORE_TAX = ("line_total", "net", "carried")
 _TOTALS = ("gross", "payable", "rounded", "net", "line_total")
 
 
@@ -201,11 +202,11 @@ def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
 
 
 def is_subtotal(lines: Sequence[AmountLine], value: Decimal) -> bool:
-    """Whether an amount is called a subtotal and nothing else, and a tax that no printed rate takes out of it stands
-    below: what was to be paid is more."""
+    """Whether an amount is called a subtotal or a net amount, or is carried to the next page, and is called nothing
+    else, and a tax that no printed rate takes out of it stands below: what was to be paid is more."""
     money = [amount for line in lines for amount in line.amounts if amount.money]
     named = [amount for amount in money if amount.value == value and max(amount.roles.values(), default=0) >= NAMED]
-    if not named or not all(amount.is_named("line_total") for amount in named):
+    if not named or any(amount.is_named("gross") or not any(map(amount.is_named, _BEFORE_TAX)) for amount in named):
         return False
     below = [
         amount.value for amount in money if amount.is_named("tax") and amount.line > named[0].line and amount.value
