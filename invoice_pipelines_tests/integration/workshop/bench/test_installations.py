@@ -30,7 +30,7 @@ SMALL = scale.Size(
 def test_runs_of_all_launchers_succeed_and_uploads_are_seen() -> None:
     measured = runs.run(lambda doing: None, FEW_RUNS)
     assert set(measured.bars) == {
-        *("two_workers_to_default", "two_workers_to_one"),
+        *("two_workers_to_default", "two_workers_to_one", "failed_runs"),
         *("upload_busy_p95", "upload_busy_max", "upload_quiet_p95"),
     }
     assert set(measured.ratios) < set(measured.bars)
