@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.database.filters import planned_by_order
 from invoice_pipelines.database.ids import first_id
 from invoice_pipelines.promises import Finding, Promise, offending
 from invoice_pipelines.work.promises import jobs_that_disagree
@@ -33,7 +34,8 @@ def latest_since(connection: Connection, moment: datetime) -> int:
 def _promise(name: str, description: str, query: str, *, blocking: bool = False) -> Promise:
     def find(connection: Connection, latest: int | None = LATEST) -> Finding:
         values = {"latest": _ALL if latest is None else latest} if ":latest" in query else {}
-        return offending(connection, query, **values)
+        with planned_by_order(connection):
+            return offending(connection, query, **values)
 
     return Promise(name, description, find, blocking=blocking, of_all=True)
 
@@ -58,7 +60,12 @@ _LAST_NUMBER = """
 _INVOICES = "select * from billing.invoice order by id desc limit :latest"
 _INVOICE_OF = """
     select i.id, i.order_number, i.status, i.created_at from billing.invoice i
-    where i.organization_id = {part}.organization_id and i.id = {part}.invoice_id
+    where i.organization_id = {part}.organization_id and i.id between {part}.invoice_id and {part}.invoice_id
+    order by i.id
+"""
+_OF_INVOICE = """
+    select p.* from {table} p where p.organization_id = i.organization_id and p.invoice_id between i.id and i.id
+    order by p.invoice_id
 """
 _EVENTS_OF = """
     select e.* from billing.invoice_event e
@@ -147,8 +154,7 @@ PROMISES = (
                        bool_or(l.net_amount <> round(l.net_amount, i.digits)
                                or i.document_kind = 'invoice' and l.net_amount <> round(
                                    l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, i.digits)) as is_wrong
-                from billing.issued_invoice_line l where l.organization_id = i.organization_id and l.invoice_id = i.id
-            ) l
+                from ({_OF_INVOICE.format(table="billing.issued_invoice_line")}) l) l
             cross join lateral (
                 select sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
                        bool_or(t.taxable_amount <> t.line_amount - t.allowance_amount
@@ -159,8 +165,7 @@ PROMISES = (
                                    select sum(g.net_amount) from billing.issued_invoice_line g
                                    where g.organization_id = t.organization_id and g.invoice_id = t.invoice_id
                                      and g.tax_category = t.tax_category and g.tax_rate = t.tax_rate), 0)) as is_wrong
-                from billing.issued_invoice_tax t where t.organization_id = i.organization_id and t.invoice_id = i.id
-            ) t
+                from ({_OF_INVOICE.format(table="billing.issued_invoice_tax")}) t) t
             where coalesce(l.is_wrong or t.is_wrong, true)
                or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
                or i.net_amount <> i.line_amount - i.allowance_amount
@@ -199,7 +204,8 @@ PROMISES = (
             from (select * from billing.issued_invoice_line order by invoice_id desc, line_number desc limit :latest) l
             left join lateral ({_INVOICE_OF.format(part="l")}) i on true
             left join lateral (select t.id from billing.item t
-                               where t.organization_id = l.organization_id and t.id = l.item_id) t on true
+                               where t.organization_id = l.organization_id and t.id between l.item_id and l.item_id
+                               order by t.id) t on true
             where i.id is null or l.item_id is not null and t.id is null
             union all
             select 'VAT of ' || x.invoice_id
@@ -260,9 +266,12 @@ PROMISES = (
         f"""with missing as materialized (
                 select o.organization_id, o.id, o.order_number
                 from (select * from billing.sales_order order by id desc limit :latest) o
-                where o.status = 'invoiced' and not exists (
-                    select from billing.invoice i where i.organization_id = o.organization_id
-                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice')
+                left join lateral (
+                    select i.id from billing.invoice i
+                    where i.sales_order_id between o.id and o.id and i.organization_id = o.organization_id
+                      and i.status <> 'void' and i.document_kind = 'invoice'
+                    order by i.sales_order_id limit 1) i on true
+                where o.status = 'invoiced' and i.id is null
             )
             select m.order_number as name from missing m
             where m.id not in (select i.sales_order_id from billing.invoice i
@@ -272,7 +281,8 @@ PROMISES = (
             select min(o.order_number) from ({_INVOICES}) i
             cross join lateral (
                 select o.order_number, o.status from billing.sales_order o
-                where o.organization_id = i.organization_id and o.id = i.sales_order_id) o
+                where o.organization_id = i.organization_id and o.id between i.sales_order_id and i.sales_order_id
+                order by o.id) o
             where i.status <> 'void' and i.document_kind = 'invoice'
             group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
         blocking=True,

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.billing.promises import PROMISES
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import BillingDesk, open_desk
@@ -114,6 +115,17 @@ def test_orders_that_were_invoiced_before_are_looked_up_by_key(filled: Filled) -
     again = desk.ask(filled.orders[:CHUNK])
     chunk(desk, again, ALLOWED)
     assert desk.job(again).skipped_items == CHUNK
+
+
+def test_a_look_at_all_invoices_reads_each_row_a_few_times(filled: Filled) -> None:
+    desk = filled.desk
+    desk.work(desk.ask(filled.orders[:CHUNK]))
+    lines = desk.value("select count(*) from billing.issued_invoice_line")
+    allowed = dict.fromkeys((*TABLES, "billing.invoice_event"), 4 * lines)
+    for promise in PROMISES:
+        if promise.find and promise.of_all:
+            with desk.scope() as connection, reading_at_most(connection, allowed):
+                assert promise.find(connection, None).kept, promise.name
 
 
 def test_allotting_scarce_stock_reads_nothing_more(filled: Filled) -> None:
