@@ -28,7 +28,7 @@ if __name__ == "__main__":
     coloredlogs.ColoredFormatter = _formatter
     if are_wanted():
         let_dagster_write_json()
-        # What tracks the semaphores of a code server outlives its kill, and would tell of them in no JSON.
+        # What tracks the semaphores of a code server outlives its kill, and would write of them in plain text.
         sys.warnoptions.append("ignore:resource_tracker")
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

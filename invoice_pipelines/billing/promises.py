@@ -63,15 +63,12 @@ _INVOICE_OF = """
     where i.organization_id = {part}.organization_id and i.id between {part}.invoice_id and {part}.invoice_id
     order by i.id
 """
-_OF_INVOICE = """
-    select p.* from {table} p where p.organization_id = i.organization_id and p.invoice_id between i.id and i.id
+_ROWS_OF = """
+    select p.* from {table} p
+    where p.invoice_id between {invoice} and {invoice} and p.organization_id = i.organization_id
     order by p.invoice_id
 """
-_EVENTS_OF = """
-    select e.* from billing.invoice_event e
-    where e.invoice_id between {invoice} and {invoice} and e.organization_id = i.organization_id
-    order by e.invoice_id
-"""
+_EVENTS_OF = _ROWS_OF.format(table="billing.invoice_event", invoice="{invoice}")
 _OLDER_MOMENT = "interval '10 seconds'"
 """Before the two had one moment, the event was written a little later in the same call."""
 _SECONDS_OF_A_CALL = 60
@@ -154,7 +151,7 @@ PROMISES = (
                        bool_or(l.net_amount <> round(l.net_amount, i.digits)
                                or i.document_kind = 'invoice' and l.net_amount <> round(
                                    l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, i.digits)) as is_wrong
-                from ({_OF_INVOICE.format(table="billing.issued_invoice_line")}) l) l
+                from ({_ROWS_OF.format(table="billing.issued_invoice_line", invoice="i.id")}) l) l
             cross join lateral (
                 select sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
                        bool_or(t.taxable_amount <> t.line_amount - t.allowance_amount
@@ -165,7 +162,7 @@ PROMISES = (
                                    select sum(g.net_amount) from billing.issued_invoice_line g
                                    where g.organization_id = t.organization_id and g.invoice_id = t.invoice_id
                                      and g.tax_category = t.tax_category and g.tax_rate = t.tax_rate), 0)) as is_wrong
-                from ({_OF_INVOICE.format(table="billing.issued_invoice_tax")}) t) t
+                from ({_ROWS_OF.format(table="billing.issued_invoice_tax", invoice="i.id")}) t) t
             where coalesce(l.is_wrong or t.is_wrong, true)
                or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
                or i.net_amount <> i.line_amount - i.allowance_amount

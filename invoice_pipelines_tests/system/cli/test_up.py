@@ -1,5 +1,5 @@
 """`up` as a whole, while the reminders have a wrong setting: what is uploaded begins its own run behind its commit and
-no empty one follows, whatever of it is killed comes back, and Ctrl-C ends all.
+no empty one follows, whatever of it is killed comes back, and Ctrl-C ends all. The tests follow one another.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import free_ports
+from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.support.waiting import seconds_until, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -155,6 +156,8 @@ def test_with_a_wrong_setting_the_tick_says_so_and_everything_else_runs(here: In
         found = here.ask_dagster(SCHEDULE, name="overdue_schedule")["instigationStateOrError"]
         return [tick for tick in found["ticks"] if tick["status"] == "SKIPPED"] if found.get("ticks") else []
 
+    assert here.ask("WEBSERVER", "/server_info")["dagster_version"]
+    assert here.ask("WEB", "/api/openapi.json")["openapi"] == "3.1.0"
     (tick, *_) = wait_for("a tick", ticks)
     assert tick["skipReason"].startswith("SCHEDULER_TIMEZONE: not a time zone of the IANA database")
     others = here.ask_dagster(SCHEDULE, name="stuck_work_every_ten_minutes")
@@ -210,11 +213,11 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(here: Installat
     assert here.told.read_text().count("ended with code -9") == 4
 
 
-def test_ctrl_c_stops_everything_and_all_it_wrote_are_logs(here: Installation) -> None:
+def test_everything_stops_when_told_and_all_that_was_written_is_json(here: Installation) -> None:
     def left() -> str:
         return subprocess.run(["pgrep", "-fa", str(here.home)], capture_output=True, text=True, check=False).stdout
 
-    here.process.send_signal(signal.SIGINT)
+    here.process.send_signal(size(signal.SIGINT, signal.SIGTERM))
     assert here.process.wait(90) in (0, 130)
     wait_for("the end of all its processes", lambda: left() == "", 10, instead=left)
     lines = here.told.read_text()

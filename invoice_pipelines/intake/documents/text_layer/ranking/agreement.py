@@ -19,9 +19,9 @@ from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     cash_of,
     is_doubtful,
-    is_handed_otherwise,
     is_paid_otherwise,
     is_subtotal,
+    payments_disagree,
     sum_of_articles,
 )
 from invoice_pipelines.intake.documents.text_layer.totals.totals import (
@@ -93,7 +93,7 @@ def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine
         or is_subtotal(lines, value)
         or _is_base(lines, value, totals.ties)
         or (not totals.ties and is_paid_otherwise(lines, value))
-        or is_handed_otherwise(lines, value)
+        or payments_disagree(lines, value)
         or (not totals.rates and not in_order and _are_shifted(labelled, lines))
     ):
         return totals

@@ -147,31 +147,32 @@ def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
 
 
 def is_paid_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
-    """Whether what was paid is another amount than a total: what was handed over makes another sum and nothing was
-    given back, or what was is not the rest; or as much was paid before, and nothing else is a total; or a charge or
-    what is deducted stands below the total, or an allowance without a sign, and what it leaves."""
+    """Whether another amount than this total was paid: less was handed over; or the change is not what is left of it;
+    or the same amount was paid before, and no total is as large; or a charge or a deduction stands below the total; or
+    an allowance without a sign does, and what it leaves stands below that."""
     money = [amount for line in lines for amount in line.amounts if amount.money and amount.value]
     change = [abs(amount.value) for amount in money if amount.is_named("change")][:_MOST]
-    if is_handed_otherwise(lines, value) or (not change and sum(_tendered(money)) < value and _tendered(money)):
+    tendered = _tendered(money)
+    if tendered and not change and sum(tendered) < value:
         return True
     prepaid = [abs(amount.value) for amount in money if amount.is_named("prepaid")]
-    given = [*_tendered(money), *prepaid]
+    given = [*tendered, *prepaid]
     if given and change and not any(one - back == value for one in given for back in change):
         return True
     if value in prepaid and not any(amount.value >= value for amount in money if amount.is_named("gross")):
         return True
     places = [amount.line for amount in money if amount.value == value] or [0]
-    adjusting = [amount for amount in money if _is_adjusting(amount)]
-    if any(amount.line > places[-1] for amount in adjusting if amount.value < 0 or amount.is_named("charge")):
+    adjusting = [amount for amount in money if _is_adjusting(amount, value)]
+    if any(amount.line > max(places) for amount in adjusting if amount.value * value < 0 or amount.is_named("charge")):
         return True
-    below = [amount for amount in money if amount.line > places[0]][:_AFTER]
+    below = [amount for amount in money if amount.line > min(places)][:_AFTER]
     left = [(value - amount.value, amount.line) for amount in adjusting if amount in below]
     return any(amount.value == rest > 0 and amount.line > line for rest, line in left for amount in below)
 
 
-def is_handed_otherwise(lines: Sequence[AmountLine], value: Decimal) -> bool:
-    """Whether several amounts were handed over, or one that is more than a total and a tip below it, that do not make
-    it, and nothing was given back; or the total is ten or a hundred times what was."""
+def payments_disagree(lines: Sequence[AmountLine], value: Decimal) -> bool:
+    """Whether payments do not make this total, though no change was given: several that make another sum, or one that
+    is more than the total and a tip below it. And whether the total is ten or a hundred times what was paid."""
     money = [amount for line in lines for amount in line.amounts if amount.money and amount.value]
     tendered = _tendered(money)
     if any(value in (paid * 10, paid * 100) for paid in (*tendered, sum(tendered)) if paid):
@@ -187,10 +188,10 @@ def _tendered(money: Sequence[Amount]) -> list[Decimal]:
     return [amount.value for amount in money if amount.is_named("tendered")][:_MOST]
 
 
-def _is_adjusting(amount: Amount) -> bool:
-    """Whether an amount is a charge or an allowance, or is deducted and has no name."""
+def _is_adjusting(amount: Amount, total: Decimal) -> bool:
+    """Whether an amount is a charge or an allowance, or is deducted from a total and has no name."""
     unnamed = max(amount.roles.values(), default=0.0) < NAMED
-    return amount.is_named("charge") or amount.is_named("allowance") or (amount.value < 0 and unnamed)
+    return amount.is_named("charge") or amount.is_named("allowance") or (amount.value * total < 0 and unnamed)
 
 
 def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:

@@ -104,8 +104,8 @@ def _parts(line: AmountLine, total: Decimal) -> Iterator[_Part]:
         if rate is not None:
             yield _Part(rate, base, tax, whole.value, whole.value, 3, line)
     taxes = [one for one in money if not one.is_named("charge") and not one.is_named("allowance")]
-    for one, tax in permutations(money, 2):
-        if tax not in taxes:
+    for one, tax in product(money, taxes):
+        if tax is one:
             continue
         headed = line.taxed and tax.roles.get("tax", 0.0) >= HEADED
         for rate in dict.fromkeys([*printed, *line.heading_rates, *(plain if headed else ())]):

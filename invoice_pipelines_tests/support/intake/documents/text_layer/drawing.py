@@ -8,7 +8,7 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from invoice_pipelines.intake.documents.text_layer.page.words import Word
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 
 Text = tuple[float, float, str]
 Row = tuple[float, Sequence[tuple[float, str]]]
@@ -70,3 +70,13 @@ def words_of(text: str, left: float, top: float, page: int = 1) -> list[Word]:
         words.append(Word(part, (left, top, left + 5 * len(part), top + 10), page))
         left += 5 * len(part) + 3
     return words
+
+
+def page_of(rows: Iterable[tuple[str, object]], right: float) -> Page:
+    """A page of words at the left and amounts that end at `right`; None: a row without an amount."""
+    words: list[Word] = []
+    for number, (name, amount) in enumerate(rows):
+        text = "" if amount is None else str(amount)
+        words += words_of(name, 20, 20.0 + 16 * number)
+        words += words_of(text, right - 5 * len(text), 20.0 + 16 * number)
+    return Page(1, right + 20, 900, tuple(words))

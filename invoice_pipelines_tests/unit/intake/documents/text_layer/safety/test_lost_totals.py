@@ -10,10 +10,9 @@ import pytest
 
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
-from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import ReviewThresholds
-from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import page_of
 
 ARTICLES = [("1 Montage 8 x 515.23", "4121.84"), ("2 Cable 9 x 61.36", "552.24"), ("3 Licence 2 x 701.47", "1402.94")]
 TAXES = [("VAT @ 20% on 1402.94", "280.59"), ("VAT 5% on 4674.08", "233.70")]
@@ -21,11 +20,7 @@ TAXES = [("VAT @ 20% on 1402.94", "280.59"), ("VAT 5% on 4674.08", "233.70")]
 
 def read(*rows: tuple[str, str]) -> Reading:
     head = [("Webster Electrical Ltd", ""), ("Invoice No. 2023-0590", ""), ("Invoice date 19 February 2023", "")]
-    words = []
-    for number, (name, amount) in enumerate([*head, *rows]):
-        words += words_of(name, 20, 20.0 + 16 * number)
-        words += words_of(amount, 500 - 5 * len(amount), 20.0 + 16 * number)
-    return calibrated(find_fields([Page(1, 560, 600, tuple(words))]))
+    return calibrated(find_fields([page_of([*head, *rows], 500)]))
 
 
 def is_sure(reading: Reading) -> bool:

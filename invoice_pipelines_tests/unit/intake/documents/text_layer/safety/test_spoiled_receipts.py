@@ -11,10 +11,9 @@ import pytest
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
-from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import ReviewThresholds
-from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import page_of
 from invoice_pipelines_tests.support.sizes import size
 
 CENT = Decimal("0.01")
@@ -80,13 +79,8 @@ def spoiled(rows: list[Row], rng: Random) -> list[Row]:
 
 
 def read(rows: list[Row]) -> Reading:
-    words = []
-    for number, (name, value) in enumerate(rows):
-        words += words_of(name, 20, 20.0 + 16 * number)
-        if value is not None:
-            text = f"{value:.2f}"
-            words += words_of(text, 260 - 5 * len(text), 20.0 + 16 * number)
-    return calibrated(find_fields([Page(1, 280, 600, tuple(words))]))
+    printed = [(name, None if value is None else f"{value:.2f}") for name, value in rows]
+    return calibrated(find_fields([page_of(printed, 260)]))
 
 
 @pytest.mark.parametrize("seed", range(size(200, 4000)))
