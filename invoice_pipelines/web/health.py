@@ -5,7 +5,7 @@ Figures are counts and ages over all organizations. No name and no business reco
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -28,10 +28,15 @@ from invoice_pipelines.web.measures import Measures
 
 
 def create_health_app(
-    web: Engine, application: Engine, dagster: Engine, measures: Measures, settings: Settings
+    web: Engine,
+    application: Engine,
+    dagster: Engine,
+    measures: Measures,
+    settings: Settings,
+    takes_requests: Callable[[], bool],
 ) -> Starlette:
-    """The application. `web` is the engine whose readiness is asked for; `application` sees the queues of all
-    organizations, `dagster` the records of Dagster.
+    """The application. It is ready while the API beside it `takes_requests` and its engine `web` answers;
+    `application` sees the queues of all organizations, `dagster` the records of Dagster.
     """
     registry = measures.registry
     ProcessCollector(registry=registry)
@@ -55,7 +60,7 @@ def create_health_app(
         return JSONResponse({"status": "live"})
 
     def ready(_: Request) -> Response:
-        problem = _problem_of(web)
+        problem = _problem_of(web) if takes_requests() else "it is starting or stopping"
         return JSONResponse(
             {"status": "ready"} if problem is None else {"status": "not ready", "problem": problem},
             200 if problem is None else 503,

@@ -44,10 +44,15 @@ def serve(settings: Settings) -> None:
             register_sign_in_keys(connection, settings)
         dagster = create_login_engine(database_urls(settings).dagster, limits=session_limits(settings))
         try:
-            health = create_health_app(web, application, dagster, measures, settings)
+            app = create_app(web, settings, measures, dagster=dagster)
+            server = server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close)
+
+            def takes_requests() -> bool:
+                return server.started and not server.should_exit
+
+            health = create_health_app(web, application, dagster, measures, settings, takes_requests)
             with running(server_of(health, settings, settings.web_health_host, settings.web_health_port)):
-                app = create_app(web, settings, measures, dagster=dagster)
-                server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close).run()
+                server.run()
         finally:
             dagster.dispose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -33,10 +33,12 @@ get = partial(httpx.get, verify=False)
 
 
 @contextmanager
-def health_of(web_url: str | None, database: TestDatabase) -> Iterator[httpx.Client]:
+def health_of(
+    web_url: str | None, database: TestDatabase, takes_requests: Callable[[], bool] = lambda: True
+) -> Iterator[httpx.Client]:
     url = web_url or database.app_url.set(username=WEB)
     web, nowhere = create_web_engine(url, pool_size=2), create_engine("postgresql+psycopg://x@127.0.0.1:1/none")
-    app = create_health_app(web, database.superuser, nowhere, Measures(), Settings())
+    app = create_health_app(web, database.superuser, nowhere, Measures(), Settings(), takes_requests)
     with running(server_of(app, Settings(), "127.0.0.1", 0)) as server:
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as client:
@@ -76,6 +78,13 @@ def test_without_a_database_it_lives_and_is_not_ready(shared_database: TestDatab
         assert client.get("/health/live").status_code == 200
         answer = client.get("/health/ready")
         assert (answer.status_code, answer.json()["problem"]) == (503, "the database does not answer")
+
+
+def test_it_is_not_ready_before_the_api_takes_requests(shared_database: TestDatabase) -> None:
+    with health_of(None, shared_database, lambda: False) as client:
+        assert client.get("/health/live").status_code == 200
+        answer = client.get("/health/ready")
+        assert (answer.status_code, answer.json()["problem"]) == (503, "it is starting or stopping")
 
 
 def test_requests_are_counted_by_route_and_not_by_address(site: Site) -> None:
@@ -139,7 +148,7 @@ def test_the_program_serves_until_it_is_told_to_stop_and_ends_what_it_began(
             wait_for_blocked(connection)
             os.kill(process.pid, signal.SIGTERM)
             wait_for("that it takes no more requests", lambda: not listens(int(api.rpartition(":")[2])))
-            os.kill(process.pid, 0)  # it is there
+            assert get(f"{health}/health/ready").status_code == 503  # it is there, and sends nobody more
         slow.join(30)
         assert answers[0].status_code == 200
         assert process.wait() in (0, 130)
