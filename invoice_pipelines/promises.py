@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.database.filters import planned_by_order
+
 SAMPLE = 20
 LONGEST_TRANSACTION = timedelta(minutes=5)
 """What changed so long before the last look is looked at again: it may have been committed after that look. What took
@@ -60,10 +62,11 @@ class Promise:
 
 
 def offending(connection: Connection, query: str, **values: object) -> Finding:
-    """What a query finds, by its column `name`."""
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"), values
-    ).all()
+    """What a query finds, by its column `name`. Its look-ups by key are planned by their order."""
+    with planned_by_order(connection):
+        rows = connection.execute(
+            text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"), values
+        ).all()
     return Finding(rows[0][1] if rows else 0, tuple("?" if row[0] is None else str(row[0]) for row in rows))
 
 

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.database.filters import planned_by_order
 from invoice_pipelines.database.ids import first_id
 from invoice_pipelines.promises import Finding, Promise, offending
 from invoice_pipelines.work.promises import jobs_that_disagree
@@ -34,8 +33,7 @@ def latest_since(connection: Connection, moment: datetime) -> int:
 def _promise(name: str, description: str, query: str, *, blocking: bool = False) -> Promise:
     def find(connection: Connection, latest: int | None = LATEST) -> Finding:
         values = {"latest": _ALL if latest is None else latest} if ":latest" in query else {}
-        with planned_by_order(connection):
-            return offending(connection, query, **values)
+        return offending(connection, query, **values)
 
     return Promise(name, description, find, blocking=blocking, of_all=True)
 

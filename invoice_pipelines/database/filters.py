@@ -39,6 +39,7 @@ def planned_by_order(connection: Connection) -> Iterator[None]:
     """
     # demanded by test_a_page_is_read_without_the_rest, test_what_belongs_to_an_invoice_is_read_without_the_rest
     # demanded by test_a_look_at_all_invoices_reads_each_row_a_few_times
+    # demanded by test_a_look_at_what_is_promised_reads_each_row_a_few_times
     connection.execute(text("set local enable_sort = off"))
     yield
     connection.execute(text("set local enable_sort to default"))

@@ -36,15 +36,22 @@ _WITHOUT_OUTCOME = f"""select {_NAME} as name from delivery.message m
 _OF_UNKNOWN_OUTCOME = f"""select {_NAME} as name from delivery.message m
             where m.organization_id = organizations.current() and m.status = 'unknown'"""
 
+# Look-ups by id, for `offending` to plan by their order.
+_TAKEN = """
+    select a.attempt from delivery.message_attempt a
+    where a.organization_id = m.organization_id and a.message_id between m.id and m.id
+      and a.outcome in ('accepted', 'found')
+    order by a.message_id"""
+
+_DECIDED = """
+    select e.id from delivery.message_event e
+    where e.message_id between m.id and m.id and e.organization_id = m.organization_id and e.action = '{action}'
+    order by e.message_id"""
+
 _SENT_TWICE = f"""select {_NAME} as name
             from ({_NEWEST}) m
-            cross join lateral (
-                select count(*) as taken from delivery.message_attempt a
-                where a.organization_id = m.organization_id and a.message_id = m.id
-                  and a.outcome in ('accepted', 'found')) a
-            cross join lateral (
-                select count(*) as wanted from delivery.message_event e
-                where e.organization_id = m.organization_id and e.message_id = m.id and e.action = 'sent_again') e
+            cross join lateral (select count(*) as taken from ({_TAKEN}) taken) a
+            cross join lateral (select count(*) as wanted from ({_DECIDED.format(action="sent_again")}) wanted) e
             where a.taken > 1 + e.wanted
                or m.provider_id is not null and exists (
                    select from delivery.message o
@@ -54,27 +61,24 @@ _SENT_TWICE = f"""select {_NAME} as name
 _SENT_BY_NOBODY = f"""select {_NAME} as name
             from ({_NEWEST}) m
             where m.status in ('sent', 'delivered', 'bounced')
-              and not exists (
-                  select from delivery.message_attempt a
-                  where a.organization_id = m.organization_id and a.message_id = m.id
-                    and a.outcome in ('accepted', 'found'))
-              and not exists (
-                  select from delivery.message_event e
-                  where e.organization_id = m.organization_id and e.message_id = m.id
-                    and e.action = 'resolved_as_sent')"""
+              and ({_TAKEN} limit 1) is null
+              and ({_DECIDED.format(action="resolved_as_sent")} limit 1) is null"""
 
 _OF_VOID_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select i.voided_at from billing.invoices i
-                where i.organization_id = m.organization_id and i.id = m.invoice_id) i
+                where i.organization_id = m.organization_id and i.id between m.invoice_id and m.invoice_id
+                order by i.id) i
             where m.sent_at > i.voided_at"""
 
 _OF_SETTLED_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select n.closed_at from overdue.notifications n
-                where n.organization_id = m.organization_id and n.id = m.notification_id and n.status = 'closed') n
+                where n.organization_id = m.organization_id and n.id between m.notification_id and m.notification_id
+                  and n.status = 'closed'
+                order by n.id) n
             where m.purpose = 'reminder' and m.sent_at > n.closed_at"""
 
 

@@ -14,7 +14,11 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.accounting.reports import ConnectionHealth, Health
 from invoice_pipelines.promises import Finding, Promise, offending
 from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
-from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
+from invoice_pipelines.quickbooks.payments.promises import (
+    allocations_that_differ,
+    number_of,
+    paid_and_due_that_do_not_tie,
+)
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 
 LATEST = 10_000
@@ -28,20 +32,16 @@ def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATES
     """Every invoice that QuickBooks said it made has its mapping."""
     return offending(
         connection,
-        """select coalesce(n.invoice_number, s.local_id::text) as name
-           from (select o.organization_id, o.batch_id, o.local_id, o.operation, o.outcome
-                 from quickbooks.sent_operation o where o.entity_type = 'invoice'
-                 order by o.organization_id desc, o.batch_id desc limit :latest) s
-           cross join lateral (
-               select b.realm_id from quickbooks.sent_batch b
-               where b.organization_id = s.organization_id and b.id = s.batch_id) b
-           left join lateral (
-               select n.invoice_number from billing.invoice_numbers n
-               where n.organization_id = s.organization_id and n.invoice_id = s.local_id) n on true
-           where s.operation = 'create' and s.outcome = 'done' and not exists (
-               select from quickbooks.mapping m
-               where m.organization_id = s.organization_id and m.realm_id = b.realm_id
-                 and m.entity_type = 'invoice' and m.local_id = s.local_id)""",
+        f"""select {number_of("s.local_id")} as name
+            from (select o.organization_id, o.batch_id, o.local_id, o.operation, o.outcome
+                  from quickbooks.sent_operation o where o.entity_type = 'invoice'
+                  order by o.organization_id desc, o.batch_id desc limit :latest) s
+            cross join lateral (
+                select b.realm_id from quickbooks.sent_batch b
+                where b.organization_id = s.organization_id and b.id between s.batch_id and s.batch_id
+                order by b.id) b
+            where s.operation = 'create' and s.outcome = 'done'
+              and ({_MAPPED.format(realm="b.realm_id", invoice="s.local_id")}) is null""",
         latest=latest,
     )
 
@@ -55,11 +55,8 @@ def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER,
     return offending(
         connection,
         f"""with open_entry as materialized (select e.subject_id from ({_OPEN_ENTRIES}) e)
-            select coalesce(n.invoice_number, i.id::text) as name
+            select {number_of("i.id")} as name
             from ({_UNMAPPED}) i
-            left join lateral (
-                select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = i.organization_id and n.invoice_id = i.id) n on true
             where i.id::text not in (select subject_id from open_entry)""",
         kind=KINDS[EntityType.INVOICE],
         age=lost_after,
@@ -80,21 +77,18 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
                 from ({_OPEN_ENTRIES}) e
                 where e.status = 'failed' or e.created_at < now() - cast(:age as interval)
                 group by e.subject_id)
-            select coalesce(n.invoice_number, i.id::text) || ': '
+            select {number_of("i.id")} || ': '
                    || case when e.has_failed then 'failed' else 'waits' end
                    || coalesce(', ' || e.error_code, '') as name
             from quickbooks.connection c
             cross join open_entry e
             cross join lateral (
                 select i.id from billing.invoices i
-                where i.organization_id = c.organization_id and i.id = e.invoice_id and i.status <> 'void') i
-            left join lateral (
-                select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = c.organization_id and n.invoice_id = i.id) n on true
-            where c.status <> 'disconnected' and not exists (
-                select from quickbooks.mapping m
-                where m.organization_id = c.organization_id and m.realm_id = c.realm_id
-                  and m.entity_type = 'invoice' and m.local_id = i.id)""",
+                where i.organization_id = c.organization_id and i.id between e.invoice_id and e.invoice_id
+                  and i.status <> 'void'
+                order by i.id) i
+            where c.status <> 'disconnected'
+              and ({_MAPPED.format(realm="c.realm_id", invoice="i.id")}) is null""",
         kind=KINDS[EntityType.INVOICE],
         age=late_after,
     )
@@ -107,23 +101,22 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
     """
     return offending(
         connection,
-        """select coalesce(n.invoice_number, i.id::text) || ': ' || i.gross_amount || ' here, '
-                  || (m.snapshot ->> 'total') || ' there' as name
-           from quickbooks.connection c
-           cross join lateral (
-               select m.local_id, m.snapshot from quickbooks.mapping m
-               where m.organization_id = c.organization_id and m.realm_id = c.realm_id
-                 and m.entity_type = 'invoice' and m.state = 'active'
-               order by m.organization_id desc, m.realm_id desc, m.local_id desc limit :latest) m
-           cross join lateral (
-               select i.organization_id, i.id, i.gross_amount from billing.invoices i
-               where i.organization_id = c.organization_id and i.id = m.local_id and i.status <> 'void') i
-           left join lateral (
-               select n.invoice_number from billing.invoice_numbers n
-               where n.organization_id = i.organization_id and n.invoice_id = i.id) n on true
-           where c.status <> 'disconnected'
-             and i.gross_amount <> case when pg_input_is_valid(m.snapshot ->> 'total', 'numeric')
-                                        then (m.snapshot ->> 'total')::numeric end""",
+        f"""select {number_of("i.id")} || ': ' || i.gross_amount || ' here, '
+                   || (m.snapshot ->> 'total') || ' there' as name
+            from quickbooks.connection c
+            cross join lateral (
+                select m.local_id, m.snapshot from quickbooks.mapping m
+                where m.organization_id = c.organization_id and m.realm_id = c.realm_id
+                  and m.entity_type = 'invoice' and m.state = 'active'
+                order by m.organization_id desc, m.realm_id desc, m.local_id desc limit :latest) m
+            cross join lateral (
+                select i.id, i.gross_amount from billing.invoices i
+                where i.organization_id = c.organization_id and i.id between m.local_id and m.local_id
+                  and i.status <> 'void'
+                order by i.id) i
+            where c.status <> 'disconnected'
+              and i.gross_amount <> case when pg_input_is_valid(m.snapshot ->> 'total', 'numeric')
+                                         then (m.snapshot ->> 'total')::numeric end""",
         latest=latest,
     )
 
@@ -194,8 +187,15 @@ def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
     return ConnectionHealth(Health.FINE)
 
 
+# The mapping of an invoice, for `offending` to plan by its order.
+_MAPPED = """
+    select m.local_id from quickbooks.mapping m
+    where m.organization_id = organizations.current() and m.realm_id = {realm} and m.entity_type = 'invoice'
+      and m.local_id between {invoice} and {invoice}
+    order by m.local_id limit 1"""
+
 # Invoices of the time since the company was connected that are older than :age and are not there, of the newest ones.
-_UNMAPPED = """
+_UNMAPPED = f"""
     select i.organization_id, i.id
     from quickbooks.connection c
     cross join lateral (
@@ -204,10 +204,7 @@ _UNMAPPED = """
         order by i.organization_id desc, i.id desc limit :latest) i
     where c.status <> 'disconnected' and i.document_kind = 'invoice' and i.status <> 'void'
       and i.created_at >= c.connected_at and i.created_at < now() - cast(:age as interval)
-      and not exists (
-          select from quickbooks.mapping m
-          where m.organization_id = i.organization_id and m.realm_id = c.realm_id
-            and m.entity_type = 'invoice' and m.local_id = i.id)"""
+      and ({_MAPPED.format(realm="c.realm_id", invoice="i.id")}) is null"""
 
 # Entries of the push queue that wait, are being sent, or failed; each part by the index of what has this status.
 _OPEN_ENTRIES = " union all ".join(

@@ -22,21 +22,20 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
         f"""with invoice as materialized (select distinct p.organization_id, a.invoice_id from ({_PAYMENTS}) p
                 cross join lateral (
                     select a.invoice_id from billing.payment_allocations a
-                    where a.organization_id = p.organization_id and a.payment_id = p.id) a)
-            select coalesce(n.invoice_number, k.invoice_id::text) as name
+                    where a.organization_id = p.organization_id and a.payment_id between p.id and p.id
+                    order by a.payment_id) a)
+            select {number_of("k.invoice_id")} as name
             from invoice k
             cross join lateral (
                 select * from billing.invoices i
-                where i.organization_id = k.organization_id and i.id = k.invoice_id) i
+                where i.organization_id = k.organization_id and i.id between k.invoice_id and k.invoice_id
+                order by i.id) i
             cross join lateral (
                 select coalesce(sum(a.applied_amount), 0) as paid
                 from (select a.applied_amount from billing.payment_allocations a
                       where a.invoice_id between k.invoice_id and k.invoice_id
                         and a.organization_id = k.organization_id
                       order by a.invoice_id) a) a
-            left join lateral (
-                select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = k.organization_id and n.invoice_id = k.invoice_id) n on true
             where i.amount_paid <> a.paid
                or i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
                or i.amount_due < 0
@@ -61,18 +60,18 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
             ), line as materialized (  -- a function in a join would keep row-level security from its index
                 select d.*, l ->> 1 as invoice_id, (l ->> 2)::numeric as amount
                 from document d
-                join quickbooks.payment p
-                    on p.organization_id = d.organization_id and p.realm_id = d.realm_id
-                   and p.transaction_type = 'payment' and p.quickbooks_id = d.quickbooks_id
-                   and p.state = 'active' and p.applied
+                cross join lateral (
+                    select p.content from quickbooks.payment p
+                    where p.organization_id = d.organization_id and p.realm_id = d.realm_id
+                      and p.transaction_type = 'payment' and p.quickbooks_id between d.quickbooks_id and d.quickbooks_id
+                      and p.state = 'active' and p.applied
+                    order by p.quickbooks_id) p
                 cross join lateral jsonb_array_elements(p.content -> 'lines') l
                 where l ->> 0 = 'Invoice'
             ), theirs as materialized (
                 select l.quickbooks_id, m.local_id as invoice_id, sum(l.amount) as amount
                 from line l
-                join quickbooks.mapping m
-                    on m.organization_id = l.organization_id and m.realm_id = l.realm_id
-                   and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id
+                cross join lateral ({_MAPPED}) m
                 group by l.quickbooks_id, m.local_id
             ), part as materialized (
                 select d.organization_id, d.quickbooks_id,
@@ -81,10 +80,15 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
             ), ours as materialized (
                 select d.quickbooks_id, a.invoice_id, sum(a.amount) as amount
                 from part d
-                join billing.payments p
-                    on p.organization_id = d.organization_id and p.source = 'quickbooks'
-                   and p.external_id = d.external_id and p.status = 'active'
-                join billing.payment_allocations a on a.organization_id = d.organization_id and a.payment_id = p.id
+                cross join lateral (
+                    select p.id from billing.payments p
+                    where p.organization_id = d.organization_id and p.source = 'quickbooks'
+                      and p.external_id between d.external_id and d.external_id and p.status = 'active'
+                    order by p.external_id) p
+                cross join lateral (
+                    select a.invoice_id, a.amount from billing.payment_allocations a
+                    where a.organization_id = d.organization_id and a.payment_id between p.id and p.id
+                    order by a.payment_id) a
                 group by d.quickbooks_id, a.invoice_id
             )
             select coalesce(t.quickbooks_id, o.quickbooks_id) as name
@@ -96,19 +100,33 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
                   and w.quickbooks_id = coalesce(t.quickbooks_id, o.quickbooks_id) and not w.applied)
             union
             select l.payment_id from (
-                select * from quickbooks.unmapped_payment_line
+                select organization_id, realm_id, payment_id, invoice_id from quickbooks.unmapped_payment_line
                 order by organization_id, realm_id, payment_id desc limit :latest) l
-            where exists (
-                    select from quickbooks.mapping m
-                    where m.organization_id = l.organization_id and m.realm_id = l.realm_id
-                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id)
-              and exists (
-                    select from quickbooks.payment p
-                    where p.organization_id = l.organization_id and p.realm_id = l.realm_id
-                      and p.transaction_type = 'payment' and p.quickbooks_id = l.payment_id and p.applied)""",
+            where ({_MAPPED} limit 1) is not null
+              and (select p.quickbooks_id from quickbooks.payment p
+                   where p.organization_id = l.organization_id and p.realm_id = l.realm_id
+                     and p.transaction_type = 'payment' and p.quickbooks_id between l.payment_id and l.payment_id
+                     and p.applied
+                   order by p.quickbooks_id limit 1) is not null""",
         latest=latest,
     )
 
+
+def number_of(invoice_id: str) -> str:
+    """The number of an invoice of the organization in scope, or its id where it has none, in a query."""
+    return f"""coalesce(
+                (select n.invoice_number from billing.invoice_numbers n
+                 where n.invoice_id between {invoice_id} and {invoice_id}
+                   and n.organization_id = organizations.current()
+                 order by n.invoice_id limit 1), {invoice_id}::text)"""
+
+
+# The invoice here that a line there is about. As all look-ups, it is planned by its order.
+_MAPPED = """
+    select m.local_id from quickbooks.mapping m
+    where m.quickbooks_id between l.invoice_id and l.invoice_id and m.entity_type = 'invoice'
+      and m.realm_id = l.realm_id and m.organization_id = l.organization_id
+    order by m.quickbooks_id"""
 
 # Ids are made in the order of time (uuidv7).
 _PAYMENTS = """select *

@@ -11,12 +11,14 @@ from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database.engine import create_app_engine, organization_scope
 from invoice_pipelines.delivery.documents.rows import list_documents
 from invoice_pipelines.delivery.messages.messages import list_messages
+from invoice_pipelines.delivery.promises import OF_MESSAGES
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 TABLES = ("delivery.message", "delivery.invoice_document")
+LOOKED_AT = ("delivery.message", "delivery.message_attempt", "delivery.message_event", "billing.invoice")
 INVOICES = 400  # of each shop: a table of a few pages is rightly read in full
 DOCUMENTS = """
     insert into delivery.invoice_document (organization_id, invoice_id, invoice_number, format, language, version,
@@ -24,19 +26,27 @@ DOCUMENTS = """
     select organization_id, invoice_id, invoice_number, 'zugferd', 'de', 1, 'x.pdf', repeat('0', 64), 1, 1,
            repeat('0', 64), repeat('0', 64), 'test'
     from billing.invoice_number where series = 'invoice'"""
+SENT = """
+    update delivery.message
+    set status = 'delivered', composed_at = now(), sent_at = now(), ended_at = now(), provider_id = id::text;
+    insert into delivery.message_attempt (organization_id, message_id, attempt, ended_at, outcome, worker)
+    select organization_id, id, 1, now(), 'accepted', 'test' from delivery.message;
+    insert into delivery.message_event (organization_id, message_id, action)
+    select organization_id, id, 'delivered' from delivery.message"""
 
 
 @pytest.fixture(scope="module")
 def crowd(server, template) -> Iterator[tuple[TestDatabase, Shop]]:
     """Two organizations with a message and a document of each of many invoices."""
     with fresh_database(server, template) as database:
-        keep_statistics(database.superuser, TABLES)
+        keep_statistics(database.superuser, {*TABLES, *LOOKED_AT})
         shops = [open_shop(database) for _ in range(2)]
         for shop in shops:
             shop.ask(shop.orders(*[{}] * INVOICES), send_immediately=True, communication_method="email")
             process_jobs(shop.context())
         with database.superuser.begin() as connection:
             connection.execute(text(DOCUMENTS))
+            connection.execute(text(SENT))
         yield database, shops[0]
 
 
@@ -56,5 +66,23 @@ def test_what_belongs_to_an_invoice_is_read_without_the_rest(crowd: tuple[TestDa
             assert len(list_documents(connection, invoice_id=invoice)) == 1
             assert len(list_messages(connection, limit=5)) == 5
             assert len(list_documents(connection, limit=5)) == 5
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_look_at_what_is_promised_reads_each_row_a_few_times(crowd: tuple[TestDatabase, Shop], state: str) -> None:
+    database, shop = crowd
+    put(database.superuser, LOOKED_AT, state)
+    engine = create_app_engine(database.app_url)
+    few = 2 * 4 * INVOICES
+    try:
+        for promise in OF_MESSAGES:
+            with (
+                organization_scope(engine, shop.organization.id) as connection,
+                reading_at_most(connection, dict.fromkeys(LOOKED_AT, few), others=few),
+            ):
+                assert promise.find is not None
+                assert promise.find(connection).kept, promise.name
     finally:
         engine.dispose()

@@ -75,7 +75,7 @@ def scrape(
     monkeypatch.setattr(collector, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(run_figures, "_UNTIL_RECORDED", 0.0)
     settings = Settings.model_validate({"DAGSTER_HOME": tmp_path, "broker_url": "redis://queue:6379/0"})
-    app = create_health_app(shared_database.engine, shared_database.engine, dagster, Measures(), settings)
+    app = create_health_app(shared_database.engine, shared_database.engine, dagster, Measures(), settings, lambda: True)
     with running(server_of(app, settings, "127.0.0.1", 0)) as server:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield Scrape(f"http://127.0.0.1:{port}/metrics")
@@ -273,7 +273,8 @@ def test_a_part_that_hangs_holds_up_no_other_and_no_scrape(
 
 def test_without_any_database_figures_are_few_and_at_once(tmp_path: Path) -> None:
     nowhere = create_engine("postgresql+psycopg://x@127.0.0.1:1/none")
-    app = create_health_app(nowhere, nowhere, nowhere, Measures(), Settings.model_validate({"DAGSTER_HOME": tmp_path}))
+    settings = Settings.model_validate({"DAGSTER_HOME": tmp_path})
+    app = create_health_app(nowhere, nowhere, nowhere, Measures(), settings, lambda: True)
     with running(server_of(app, Settings(), "127.0.0.1", 0)) as server:
         found = Scrape(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/metrics")()
     assert found["database_up",] == 0

@@ -15,6 +15,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.engine import engine_apart
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.payments.payments import apply_waiting
+from invoice_pipelines.quickbooks.promises import PROMISES
 from invoice_pipelines_tests.integration.quickbooks.payments.test_any_payments import book, booked, documents, sold
 from invoice_pipelines_tests.integration.quickbooks.till import Till, open_town
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need ne
 CHUNK = 100
 BEFORE = 1500
 """Payments that are there already: a statement that reads them all is noticed."""
+MAPPED = 20_000
 TABLES = (
     *("billing.invoice", "billing.payment", "billing.payment_allocation", "billing.payment_event"),
     *("quickbooks.mapping", "quickbooks.payment", "quickbooks.unmapped_payment_line"),
@@ -73,8 +75,9 @@ def filled(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempP
             """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
                                                sync_token, snapshot)
                select organizations.current(), :realm, 'invoice', uuidv7(), 'I' || n, '0', '{}'
-               from generate_series(1, 20000) n""",
+               from generate_series(1, :mapped) n""",
             realm=till.realm,
+            mapped=MAPPED,
         )
         answered(till)
         booked(till, documents(BEFORE, "5"))
@@ -148,6 +151,14 @@ def test_a_push_and_a_pull_look_up_their_own_rows_only(till: Till, statement: st
             connection.execute(
                 text(f"select * from {statement}"), {k: v for k, v in values.items() if f":{k}" in statement}
             ).all()
+
+
+def test_a_look_at_what_is_promised_reads_each_row_a_few_times(till: Till) -> None:
+    few = 4 * MAPPED
+    for promise in {promise for kept in PROMISES.values() for promise in kept if promise.find}:
+        with till.desk.scope() as connection, reading_at_most(connection, dict.fromkeys(TABLES, few), others=few):
+            assert promise.find is not None
+            promise.find(connection)
 
 
 def test_new_mappings_wake_payments_by_the_index_of_their_invoices(till: Till) -> None:
