@@ -64,7 +64,9 @@ begin
     perform accounts.require(2);
     return query
         select u.email, u.name
-        from accounts.membership m join accounts.user_account u on u.id = m.user_id and u.disabled_at is null
+        from accounts.membership m
+        cross join lateral (select u.email, u.name from accounts.user_account u
+                            where u.id between m.user_id and m.user_id and u.disabled_at is null order by u.id) u
         where m.organization_id = organizations.current() and m.role in ('accountant', 'admin')
           and u.email <> organizations.actor()
         order by u.name, u.email;

@@ -174,7 +174,7 @@ def _numbers_between(
                       billing.first_number_since(c.series, c.period, coalesce(:first, date '0001-01-01')) as low,
                       billing.first_number_since(c.series, c.period, coalesce(:behind, date '9999-12-31')) as high
                from billing.invoice_counter c
-               where c.organization_id = organizations.current() and c.series = :series"""
+               where c.organization_id = (select organizations.current()) and c.series = :series"""
         ),
         {"series": series, "first": first, "behind": None if last is None else last + timedelta(days=1)},
     ).all()
@@ -199,7 +199,7 @@ def _storable(value: str | None) -> str | None:
 _NAMES = """concat_ws(' ', n.invoice_number, i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number,
     i.purchase_order_reference)"""
 # Each look-up asks for the order of its index: see planned_by_order.
-_NUMBERS = """n.organization_id = organizations.current() and n.series = :series
+_NUMBERS = """n.organization_id = (select organizations.current()) and n.series = :series
     and (n.period, n.number) < (:high_period, :high) and (n.period, n.number) >= (:low_period, :low)"""
 _SETTLEMENT = """
     from billing.invoice_settlement s
@@ -219,10 +219,10 @@ _OF_NUMBER = f"""(
     order by n.invoice_number) n {_INVOICE}"""
 _OF_CUSTOMER = """
     select * from billing.invoice i
-    where i.organization_id = organizations.current() and i.customer_id between :customer_id and :customer_id
+    where i.organization_id = (select organizations.current()) and i.customer_id between :customer_id and :customer_id
     order by i.customer_id"""
 _OPEN = """
     select * from billing.invoice i
-    where i.organization_id = organizations.current() and i.status in ('issued', 'partially_paid')
+    where i.organization_id = (select organizations.current()) and i.status in ('issued', 'partially_paid')
       and i.document_kind = 'invoice'
     order by i.due_date"""

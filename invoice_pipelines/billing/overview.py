@@ -87,7 +87,7 @@ def sales_by_month(connection: Connection, since: date) -> tuple[MonthlySales, .
                       count(*) filter (where document_kind = 'invoice'),
                       sum(case document_kind when 'invoice' then gross_amount else -gross_amount end)
                from billing.invoice
-               where organization_id = organizations.current() and status <> 'void' and issue_date >= :since
+               where organization_id = (select organizations.current()) and status <> 'void' and issue_date >= :since
                group by 1, 2 order by 1, 2"""
         ),
         {"since": since.replace(day=1)},
@@ -126,14 +126,14 @@ def job_failures(connection: Connection, job_id: UUID) -> tuple[FailureCode, ...
         text(
             """select f.code, f.items, coalesce(
                           (select o.order_number from billing.sales_order o
-                           where o.organization_id = organizations.current()
+                           where o.organization_id = (select organizations.current())
                              and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end),
                           f.subject_id) as example, f.message
                from (select coalesce(i.error_code, '') as code, count(*) as items,
                             (array_agg(i.subject_id order by i.id))[1] as subject_id,
                             (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message
                      from work.items i
-                     where i.organization_id = organizations.current() and i.job_id = :job_id
+                     where i.organization_id = (select organizations.current()) and i.job_id = :job_id
                        and i.status = 'failed'
                      group by i.error_code order by count(*) desc, i.error_code limit 20) f
                order by f.items desc, f.code"""
@@ -148,7 +148,7 @@ def invoice_events(connection: Connection, invoice: IssuedInvoice) -> tuple[Invo
     rows = connection.execute(
         text(
             """select e.action, e.reason, e.created_at, e.created_by from billing.invoice_event e
-               where e.organization_id = organizations.current() and e.invoice_id = :invoice
+               where e.organization_id = (select organizations.current()) and e.invoice_id = :invoice
                  and (cast(:credit_note as text) is null or e.detail ->> 'credit_note_id' = :credit_note)
                order by e.id"""
         ),
@@ -185,12 +185,12 @@ def billing_state(connection: Connection) -> BillingState:
 _ISSUED_BY_JOB = """
     select i.currency, i.net_amount, i.tax_amount, i.gross_amount, n.issue_date, n.invoice_number, n.period, n.number
     from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.items b
-          where b.organization_id = organizations.current() and b.job_id = :job_id
+          where b.organization_id = (select organizations.current()) and b.job_id = :job_id
             and b.status = 'succeeded') b
     cross join lateral (
         select i.currency, i.net_amount, i.tax_amount, i.gross_amount from billing.invoice i
-        where i.organization_id = organizations.current() and i.id = b.invoice_id) i
+        where i.organization_id = (select organizations.current()) and i.id = b.invoice_id) i
     cross join lateral (
         select n.issue_date, n.invoice_number, n.period, n.number from billing.invoice_number n
-        where n.organization_id = organizations.current() and n.invoice_id = b.invoice_id) n
+        where n.organization_id = (select organizations.current()) and n.invoice_id = b.invoice_id) n
 """

@@ -57,7 +57,7 @@ _LAST_NUMBER = """
 # Ids are made in the order of time (uuidv7).
 _INVOICES = "select * from billing.invoice order by id desc limit :latest"
 _INVOICE_OF = """
-    select i.id, i.order_number, i.status, i.created_at from billing.invoice i
+    select i.id, i.order_number, i.status, i.issue_date, i.created_at from billing.invoice i
     where i.organization_id = {part}.organization_id and i.id between {part}.invoice_id and {part}.invoice_id
     order by i.id
 """
@@ -112,8 +112,7 @@ PROMISES = (
         "dates_in_order",
         "A later number of a series never has an earlier issue date.",
         f"""select n.invoice_number as name from ({_NUMBERS}) n
-            left join lateral (select i.issue_date from billing.invoice i
-                               where i.organization_id = n.organization_id and i.id = n.invoice_id) i on true
+            left join lateral ({_INVOICE_OF.format(part="n")}) i on true
             where n.previous_date > n.issue_date or i.issue_date is distinct from n.issue_date
             union all
             select c.series || ' ' || c.period || ': the counter says ' || coalesce(c.last_issue_date::text, 'nothing')
@@ -183,7 +182,9 @@ PROMISES = (
                       where a.invoice_id between i.id and i.id and a.organization_id = i.organization_id
                       order by a.invoice_id) a
                 left join lateral (select p.status from billing.payment p
-                                   where p.organization_id = a.organization_id and p.id = a.payment_id) p on true) a
+                                   where p.organization_id = a.organization_id
+                                     and p.id between a.payment_id and a.payment_id
+                                   order by p.id) p on true) a
             where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
                or i.amount_due < 0 or i.amount_paid <> a.amount_paid or a.is_wrong
                or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)

@@ -74,7 +74,8 @@ grant select on billing.invoice_settlement to invoice_pipelines_app;
 -- does not count on any day. Where something was paid and no payment is on record that says when, this is refused (IP002).
 create or replace function billing.age_invoices_until(as_of date)
 returns table (customer_id uuid, currency text, bucket text, amount numeric, invoices bigint)
-language plpgsql stable
+language plpgsql stable set enable_nestloop = off
+-- demanded by test_no_statement_reads_all_rows_for_each_row
 as $$
 #variable_conflict use_column
 declare
@@ -146,7 +147,8 @@ $$;
 
 create or replace function billing.amounts_due_on(day date)
 returns table (currency text, amount numeric)
-language plpgsql stable
+language plpgsql stable set enable_nestloop = off
+-- demanded by test_no_statement_reads_all_rows_for_each_row
 as $$
 #variable_conflict use_column
 declare

@@ -143,18 +143,18 @@ def delivery_state(connection: Connection) -> DeliveryState:
     rows = connection.execute(
         text(
             """select status, count(*) as messages, min(created_at) as oldest from delivery.message
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and status in ('waiting', 'sending', 'unknown', 'failed') group by status"""
         )
     ).all()
     newest = connection.execute(
         text(
             """select (select d.created_at from delivery.invoice_document d
-                       where d.organization_id = organizations.current() and d.version > 0
+                       where d.organization_id = (select organizations.current()) and d.version > 0
                        order by d.id desc limit 1) as documents_at,
                       (select max(m.sent_at) from (
                            select sent_at from delivery.message
-                           where organization_id = organizations.current() and attempts >= 0
+                           where organization_id = (select organizations.current()) and attempts >= 0
                            order by id desc limit 1000) m) as sent_at"""
         )
     ).one()
@@ -177,10 +177,10 @@ def open_work(connection: Connection, kinds: Sequence[str]) -> OpenWork:
                       min(available_at) filter (where available_at <= now()) as oldest_due_at,
                       min(available_at) filter (where available_at > now()) as next_at,
                       (select count(*) from work.items
-                       where organization_id = organizations.current()
+                       where organization_id = (select organizations.current())
                          and status = 'processing' and kind = any (:kinds)) as in_work
                from work.items
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and status = 'pending' and kind = any (:kinds)"""
         ),
         {"kinds": list(kinds)},
@@ -222,7 +222,7 @@ def message_counts(connection: Connection) -> tuple[MessageCount, ...]:
         text(
             """select channel, purpose, status, count(*) from (
                    select channel, purpose, status from delivery.message
-                   where organization_id = organizations.current() and attempts >= 0
+                   where organization_id = (select organizations.current()) and attempts >= 0
                    order by id desc limit :latest) m
                group by channel, purpose, status order by channel, purpose, status"""
         ),
@@ -241,7 +241,7 @@ def waiting_reasons(
         text(
             """select error_code, min(error_message) as message, count(*) as items, min(available_at) as next_at
                from work.items
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and status = 'pending' and error_code is not null and kind = any (:kinds)
                  and (cast(:job_id as uuid) is null or job_id = :job_id
                       or subject_id = 'job/' || cast(:job_id as uuid))
@@ -258,7 +258,7 @@ def failed_items(connection: Connection, kinds: Sequence[str], since: datetime, 
         text(
             """select i.subject_id, i.kind, i.error_code, i.error_message
                from work.items i
-               where i.organization_id = organizations.current()
+               where i.organization_id = (select organizations.current())
                  and i.status = 'failed' and i.finished_at >= :since and i.kind = any (:kinds)
                order by i.id limit :limit"""
         ),
@@ -290,9 +290,10 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
                select s.subject, coalesce(n.invoice_number, m.invoice_number, o.invoice_number) as number
                from subject s
                left join billing.invoice_numbers n
-                   on n.organization_id = organizations.current() and n.invoice_id = s.id
-               left join delivery.message m on m.organization_id = organizations.current() and m.id = s.id
-               left join overdue.notifications o on o.organization_id = organizations.current() and o.id = s.id"""
+                   on n.organization_id = (select organizations.current()) and n.invoice_id = s.id
+               left join delivery.message m on m.organization_id = (select organizations.current()) and m.id = s.id
+               left join overdue.notifications o
+                   on o.organization_id = (select organizations.current()) and o.id = s.id"""
         ),
         {"subjects": list(subjects)},
     )
@@ -303,7 +304,7 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
 _MADE_SINCE = """
     select id, invoice_id, format, version, pages, size_bytes, missing_glyphs
     from delivery.invoice_document
-    where organization_id = organizations.current() and version > 0
+    where organization_id = (select organizations.current()) and version > 0
       and id >= :first_id and created_at >= :since"""
 
 

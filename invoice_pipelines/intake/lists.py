@@ -171,7 +171,7 @@ def list_received(
     rows = connection.execute(
         text(
             f"""{_RECEIVED}
-                where {" and ".join(["r.organization_id = organizations.current()", *conditions])}
+                where {" and ".join(["r.organization_id = (select organizations.current())", *conditions])}
                 order by r.id desc limit :limit"""
         ),
         {name: value for name, value in values.items() if value is not None} | {"limit": limit},
@@ -187,7 +187,8 @@ def find_received(connection: Connection, written: str) -> UUID:
 def get_received(connection: Connection, invoice_id: UUID) -> ReceivedInvoice:
     """A received invoice. Raises UnknownInvoice."""
     row = connection.execute(
-        text(f"{_RECEIVED} where r.organization_id = organizations.current() and r.id = :id"), {"id": invoice_id}
+        text(f"{_RECEIVED} where r.organization_id = (select organizations.current()) and r.id = :id"),
+        {"id": invoice_id},
     ).one_or_none()
     if row is None:
         raise UnknownInvoice(f"this organization has no received invoice {invoice_id}")
@@ -213,7 +214,7 @@ def list_uploads(connection: Connection, *, after: UUID | None = None, limit: in
     """Uploads."""
     rows = connection.execute(
         text(
-            f"""{_UPLOADS} where u.organization_id = organizations.current()
+            f"""{_UPLOADS} where u.organization_id = (select organizations.current())
                   and (cast(:after as uuid) is null or u.id < cast(:after as uuid))
                 order by u.id desc limit :limit"""
         ),
@@ -235,7 +236,7 @@ def find_upload(connection: Connection, written: str) -> Upload:
 def get_upload(connection: Connection, upload_id: UUID) -> Upload:
     """An upload. Raises UnknownUpload."""
     row = connection.execute(
-        text(f"{_UPLOADS} where u.organization_id = organizations.current() and u.id = :id"), {"id": upload_id}
+        text(f"{_UPLOADS} where u.organization_id = (select organizations.current()) and u.id = :id"), {"id": upload_id}
     ).one_or_none()
     if row is None:
         raise UnknownUpload(f"this organization has no upload {upload_id}")
@@ -272,8 +273,9 @@ def list_exported(
     rows = connection.execute(
         text(
             f"""{_RECEIVED}
-                join intake.export_invoice x on x.organization_id = r.organization_id and x.received_invoice_id = r.id
-                where x.organization_id = organizations.current() and x.export_id = :export
+                where r.organization_id = (select organizations.current()) and r.id = any (array(
+                      select x.received_invoice_id from intake.export_invoice x
+                      where x.organization_id = (select organizations.current()) and x.export_id = :export))
                   and (cast(:after as uuid) is null or r.id < cast(:after as uuid))
                 order by r.id desc limit :limit"""
         ),
@@ -310,7 +312,9 @@ _RECEIVED = f"""
            r.unconfirmed_seller, r.buyer_name, r.currency, r.net_amount, r.tax_amount, r.gross_amount, r.iban, r.format,
            r.profile, r.source, r.confidence, r.created_at, r.created_by, r.last_processed_at
     from intake.received_invoice r
-    join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+    cross join lateral (
+        select u.file_name from intake.upload u
+        where u.organization_id = r.organization_id and u.id between r.upload_id and r.upload_id order by u.id) u
     left join lateral (
         select e.code, e.message from intake.processing_error e
         where r.status = 'FAILED' and e.organization_id = r.organization_id and e.received_invoice_id = r.id
@@ -319,10 +323,13 @@ _UPLOADS = """
     select u.id, u.file_name, u.sha256, u.size_bytes, u.media_type, u.source, u.received_at, u.created_by,
            r.id, r.status
     from intake.upload u
-    left join intake.received_invoice r on r.organization_id = u.organization_id and r.upload_id = u.id"""
+    left join lateral (
+        select r.id, r.status from intake.received_invoice r
+        where r.upload_id between u.id and u.id and r.organization_id = u.organization_id
+        order by r.upload_id) r on true"""
 _EXPORTS = """
     select id, export_number, format, status, invoice_count, files, created_at, created_by, completed_at
-    from intake.export where organization_id = organizations.current()"""
+    from intake.export where organization_id = (select organizations.current())"""
 
 
 def _of_invoice(connection: Connection, model: type[Any], relation: str, order: str, invoice_id: UUID) -> list[Any]:

@@ -4,11 +4,16 @@ create or replace view public.invoice_violations with (security_invoker = true) 
 select r.organization_id, r.id as received_invoice_id, u.file_name, r.status, r.invoice_number, v.violation_class, v.rule,
        v.severity, v.message, v.message_de, v.location, t.rules_version, t.created_at as judged_at
 from intake.received_invoice r
-join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+cross join lateral (select u.file_name from intake.upload u
+                    where u.organization_id = r.organization_id and u.id between r.upload_id and r.upload_id
+                    order by u.id) u
 cross join lateral (select t.id, t.rules_version, t.created_at from intake.verdict t
                     where t.organization_id = r.organization_id and t.received_invoice_id = r.id
                     order by t.id desc limit 1) t
-join intake.violation v on v.organization_id = r.organization_id and v.verdict_id = t.id;
+cross join lateral (select v.violation_class, v.rule, v.severity, v.message, v.message_de, v.location
+                    from intake.violation v
+                    where v.organization_id = r.organization_id and v.verdict_id between t.id and t.id
+                    order by v.verdict_id) v;
 call database.offer_for_reading('public.invoice_violations');
 
 create or replace view public.invoice_processing_errors with (security_invoker = true) as

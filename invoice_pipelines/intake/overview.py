@@ -58,7 +58,7 @@ def purchases_by_month(connection: Connection, since: date, zone: str) -> tuple[
             """select cast(date_trunc('month', created_at at time zone :zone) as date) as month, currency, count(*),
                       coalesce(sum(gross_amount), 0)
                from intake.received_invoice
-               where organization_id = organizations.current() and status in ('VALIDATED', 'EXPORTED')
+               where organization_id = (select organizations.current()) and status in ('VALIDATED', 'EXPORTED')
                  and currency is not null and type_code is distinct from '381'
                  and created_at >= cast(cast(:since as date) as timestamp) at time zone :zone
                group by 1, 2 order by 1, 2"""
@@ -128,7 +128,7 @@ def arrivals_by_day(connection: Connection, since: date, zone: str) -> dict[date
     rows = connection.execute(
         text(
             """select cast(created_at at time zone :zone as date), count(*) from intake.received_invoice
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and created_at >= cast(cast(:since as date) as timestamp) at time zone :zone
                group by 1"""
         ),

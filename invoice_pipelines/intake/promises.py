@@ -85,9 +85,9 @@ def exported_without_file(connection: Connection, since: datetime | None = None)
         since,
         """r.status = 'EXPORTED'
            and (select ei.export_id from intake.export_invoice ei
-                where ei.organization_id = r.organization_id and ei.received_invoice_id = r.id
+                where ei.organization_id = r.organization_id and ei.received_invoice_id between r.id and r.id
                   and ei.export_id <> all (array(select e.id from intake.export e where e.status = 'pending'))
-                limit 1) is null""",
+                order by ei.received_invoice_id limit 1) is null""",
     )
 
 

@@ -34,6 +34,7 @@ from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.work import enqueue
 
 _ON_ITS_WAY = ", ".join(f"'{status}'" for status in QUEUES)
+_KINDS = ", ".join(sorted({f"'{kind}'" for kinds in QUEUES.values() for kind in kinds}))
 _WAITS_FOR = " ".join(
     ("case r.status", *(f"when '{status}' then array{list(kinds)}" for status, kinds in QUEUES.items()), "end")
 )
@@ -400,19 +401,27 @@ def fail_given_up(connection: Connection, stacks: Mapping[UUID, str] | None = No
     rows = connection.execute(
         text(
             f"""
+            with failed as materialized (
+                select i.organization_id, i.id, i.kind, i.subject_id, i.error_code, i.error_message, i.attempts,
+                       case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end as invoice_id
+                from work.items i
+                where i.organization_id = organizations.current() and i.status = 'failed'
+                  and i.kind = any (array[{_KINDS}]))
             select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message, i.attempts
-            from intake.received_invoice r
-            join work.items i on i.organization_id = r.organization_id and i.subject_id = r.id::text
-            where r.status in ({_ON_ITS_WAY})
-              and i.status = 'failed' and i.kind = any ({_WAITS_FOR})
-              and not exists (select from work.items open
-                              where open.organization_id = i.organization_id and open.subject_id = i.subject_id
-                                and open.kind = any ({_WAITS_FOR})
-                                and open.status in ('pending', 'processing'))
+            from failed i
+            cross join lateral (
+                select r.id, r.organization_id, r.status, r.processing_version from intake.received_invoice r
+                where r.organization_id = i.organization_id and r.id between i.invoice_id and i.invoice_id
+                order by r.id) r
+            where r.status in ({_ON_ITS_WAY}) and i.kind = any ({_WAITS_FOR})
+              and (select open.id from work.items open
+                   where open.organization_id = i.organization_id and open.subject_id = i.subject_id
+                     and open.kind = any ({_WAITS_FOR})
+                     and open.status in ('pending', 'processing') limit 1) is null
               -- What waits for a person was judged; an earlier attempt that failed is over.
-              and not exists (select from intake.review_reason w
-                              where w.organization_id = r.organization_id and w.received_invoice_id = r.id
-                                and w.processing_version = r.processing_version)
+              and (select w.position from intake.review_reason w
+                   where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                     and w.processing_version = r.processing_version limit 1) is null
             order by r.id, i.id desc
             """
         )
@@ -447,12 +456,12 @@ def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: tim
                 f"""select r.id from intake.received_invoice r
                    where r.status in ({_ON_ITS_WAY})
                      and coalesce(r.last_processed_at, r.created_at) < now() - :unchanged_for
-                     and not exists (select from intake.review_reason w
-                                     where w.organization_id = r.organization_id and w.received_invoice_id = r.id
-                                       and w.processing_version = r.processing_version)
-                     and not exists (select from intake.datev_waiting w
-                                     where w.organization_id = r.organization_id and w.received_invoice_id = r.id
-                                       and r.status = 'VALIDATED')
+                     and (select w.position from intake.review_reason w
+                          where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                            and w.processing_version = r.processing_version limit 1) is null
+                     and (select w.received_invoice_id from intake.datev_waiting w
+                          where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                            and r.status = 'VALIDATED') is null
                      and (coalesce(r.last_processed_at, r.created_at) < now() - :queued_for
                           or not exists (select from work.items i
                                          where i.organization_id = r.organization_id and i.subject_id = r.id::text

@@ -29,7 +29,8 @@ def list_setting_changes(connection: Connection, *, after: UUID | None = None, l
     rows = connection.execute(
         text(
             """select id, setting, old_value, new_value, created_at, created_by from organizations.setting_change
-               where organization_id = organizations.current() and (cast(:after as uuid) is null or id < :after)
+               where organization_id = (select organizations.current())
+                 and (cast(:after as uuid) is null or id < :after)
                order by organization_id, id desc limit :limit"""
         ),
         {"after": after, "limit": limit},

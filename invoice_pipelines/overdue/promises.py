@@ -31,11 +31,13 @@ def missing_notifications(connection: Connection, *, levels: tuple[int, ...], as
             from missing m
             cross join lateral (
                 select i.id from billing.invoices i
-                where i.organization_id = organizations.current() and i.id = m.invoice_id
-                  and i.amount_due > 0) i
+                where i.organization_id = organizations.current() and i.id between m.invoice_id and m.invoice_id
+                  and i.amount_due > 0
+                order by i.id) i
             left join lateral (
                 select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = organizations.current() and n.invoice_id = i.id) n on true""",
+                where n.organization_id = organizations.current() and n.invoice_id between i.id and i.id
+                order by n.invoice_id) n on true""",
         levels=list(levels),
         as_of=as_of,
     )
@@ -55,8 +57,9 @@ def notifications_without_reason(connection: Connection) -> Finding:
             cross join lateral (
                 select n.invoice_number from overdue.notification n
                 where n.organization_id = organizations.current()
-                  and n.invoice_id = u.invoice_id and n.level = u.level
-                  and n.notification_type = 'payment_overdue') n""",
+                  and n.invoice_id between u.invoice_id and u.invoice_id and n.level = u.level
+                  and n.notification_type = 'payment_overdue'
+                order by n.invoice_id) n""",
     )
 
 

@@ -83,7 +83,7 @@ def invoice_sync(connection: Connection, invoice_id: UUID) -> InvoiceSync:
                left join (
                    select m.* from quickbooks.connection c
                    join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
-                   where c.organization_id = organizations.current() and m.entity_type = 'invoice'
+                   where c.organization_id = (select organizations.current()) and m.entity_type = 'invoice'
                      and m.local_id = :invoice_id) m on true
                left join (
                    select i.kind, i.error_code, i.error_message from work.items i
@@ -102,7 +102,7 @@ def synced_invoices(connection: Connection, invoice_ids: Sequence[UUID]) -> dict
             """select m.local_id, m.synced_at
                from quickbooks.connection c
                join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
-               where c.organization_id = organizations.current() and m.entity_type = 'invoice'
+               where c.organization_id = (select organizations.current()) and m.entity_type = 'invoice'
                  and m.state <> 'deleted' and m.local_id = any (cast(:ids as uuid[]))"""
         ),
         {"ids": list(invoice_ids)},
@@ -125,11 +125,11 @@ def waiting_entries(connection: Connection) -> tuple[Mapping[EntityType, int], d
     rows = connection.execute(
         text(
             """select kind, count(*), min(created_at) from work.items
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and status = 'pending' and kind = any (:kinds) group by kind
                union all
                select kind, count(*), min(created_at) from work.items
-               where organization_id = organizations.current()
+               where organization_id = (select organizations.current())
                  and status = 'processing' and kind = any (:kinds) group by kind"""
         ),
         {"kinds": list(KINDS.values())},
@@ -163,17 +163,17 @@ def failed_entries(connection: Connection, entity: EntityType, since: datetime) 
                        not f.is_final as "tried again"
                 from (
                     (select i.subject_id, i.error_code, i.error_message, true as is_final from work.items i
-                     where i.organization_id = organizations.current() and i.kind = :kind
+                     where i.organization_id = (select organizations.current()) and i.kind = :kind
                        and i.job_id is null and i.finished_at >= :since and i.status = 'failed'
                      order by i.finished_at desc limit :limit)
                     union all
                     (select i.subject_id, i.error_code, i.error_message, true from work.items i
-                     where i.organization_id = organizations.current() and i.kind = :kind
+                     where i.organization_id = (select organizations.current()) and i.kind = :kind
                        and i.job_id is not null and i.finished_at >= :since and i.status = 'failed'
                      limit :limit)
                     union all
                     (select i.subject_id, i.error_code, i.error_message, false from work.items i
-                     where i.organization_id = organizations.current() and i.kind = :kind
+                     where i.organization_id = (select organizations.current()) and i.kind = :kind
                        and i.status = 'pending' and i.error_code is not null
                      order by i.available_at limit :limit)) f
                 left join lateral (
@@ -192,7 +192,7 @@ def events_since(connection: Connection, entity: EntityType, since: datetime) ->
         text(
             f"""select {_minute("created_at")} as at, code, severity, left(message, 300) as what from (
                    select * from quickbooks.event
-                   where organization_id = organizations.current()
+                   where organization_id = (select organizations.current())
                      and created_at >= :since and coalesce(entity_type, :entity) = :entity) e
                order by created_at desc, id desc limit :limit"""
         ),
@@ -210,7 +210,7 @@ def conflicts_since(connection: Connection, entity: EntityType, since: datetime)
                        left(coalesce(theirs #>> '{{}}', ''), 100) as theirs,
                        coalesce(winner, 'open') as winner, left(message, 300) as what
                from quickbooks.conflict
-               where organization_id = organizations.current() and entity_type = :entity
+               where organization_id = (select organizations.current()) and entity_type = :entity
                  and (status = 'open' or created_at >= :since)
                order by status = 'open' desc, id desc limit :limit"""
         ),
@@ -287,7 +287,7 @@ def _minute(column: str) -> str:
     return f"""to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')"""
 
 
-_OF = "where r.organization_id = organizations.current() and r"
+_OF = "where r.organization_id = (select organizations.current()) and r"
 _NAMES = {
     EntityType.CUSTOMER: f"(select r.name from billing.customers r {_OF}.id = s.id)",
     EntityType.ITEM: f"(select r.sku from billing.items r {_OF}.id = s.id)",

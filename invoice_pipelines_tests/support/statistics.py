@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 STATES = ["none", "bad", "fresh"]
 """As for a new table; as for one that was nearly empty, with one row for each organization; as just collected."""
@@ -80,3 +82,81 @@ def reading_at_most(connection: Connection, rows: dict[str, int], others: int = 
         name: count for name, count in read.items() if name.split(".")[0] in schemas and count > rows.get(name, others)
     }
     assert not excess, f"so many rows were read: {excess}"
+
+
+_READ = "select coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0) from pg_stat_xact_user_tables"
+
+
+@contextmanager
+def most_rows_read() -> Iterator[dict[str, int]]:
+    """How many rows each statement of this process read, by its text; of one that came often, the most."""
+    most: dict[str, int] = {}
+
+    def begin(connection: Connection, cursor: Any, statement: str, _: Any, context: Any, __: bool) -> None:
+        context.rows_before = cursor.connection.execute(_READ).fetchone()[0]
+
+    def end(connection: Connection, cursor: Any, statement: str, _: Any, context: Any, __: bool) -> None:
+        read = cursor.connection.execute(_READ).fetchone()[0] - context.rows_before
+        most[statement] = max(most.get(statement, 0), int(read))
+
+    listeners = {"before_cursor_execute": begin, "after_cursor_execute": end}
+    for name, listener in listeners.items():
+        event.listen(Engine, name, listener)
+    try:
+        yield most
+    finally:
+        for name, listener in listeners.items():
+            event.remove(Engine, name, listener)
+
+
+_COLUMNS = """
+    select t.schemaname || '.' || t.relname as name, array_agg(a.attname::text) as names,
+           array_agg(format_type(a.atttypid, null)) as types,
+           array_agg(exists (select from pg_index i where i.indrelid = a.attrelid and i.indisunique
+                                                      and a.attnum = any (i.indkey::smallint[]))) as unique_ones
+    from pg_stat_user_tables t join pg_attribute a on a.attrelid = t.relid
+    where a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity = ''
+      and t.schemaname not in ('public', 'database')
+    group by 1"""
+
+
+def multiply(superuser: Engine, organization_id: UUID, times: int) -> None:
+    """Copies rows of an organization in each table so many times, as far as what is unique can be made anew. Ids and
+    what refers to them change in the same way.
+    """
+    with superuser.begin() as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        for table in connection.execute(text(_COLUMNS)).all():
+            if "organization_id" in table.names:
+                columns = zip(table.names, table.types, table.unique_ones, strict=True)
+                values = [_anew(name, kind, is_unique) for name, kind, is_unique in columns]
+                names = ", ".join(f'"{name}"' for name in table.names)
+                connection.execute(
+                    text(
+                        f"""insert into {table.name} ({names}) select {", ".join(values)}
+                            from {table.name} s, generate_series(1, :times) n where s.organization_id = :organization
+                            on conflict do nothing"""
+                    ),
+                    {"times": times, "organization": organization_id},
+                )
+
+
+def _anew(name: str, kind: str, is_unique: bool) -> str:
+    """The value of a column in the copy `n`."""
+    value = f's."{name}"'
+    if name == "organization_id":
+        return value
+    if kind == "uuid":
+        return f"md5({value} || '-' || n)::uuid"
+    if kind == "bigint" and name == "number":
+        return f"{value} + n * 1000"
+    if kind != "text" or name in ("realm_id", "vat_id", "tax_number", "b_id"):
+        return value
+    if name == "quickbooks_id":
+        return f"{value} || lpad(n::text, 4, '0')"
+    if "sha256" in name:
+        return f"encode(sha256(({value} || n)::bytea), 'hex')" if is_unique else value
+    if (is_unique and name in ("recipient", "external_id", "name")) or name.endswith(("_id", "number", "sku")):
+        return f"""case when pg_input_is_valid({value}, 'uuid') then md5({value} || '-' || n)::uuid::text
+                        when {value} = '' then {value} else {value} || '~' || n end"""
+    return value

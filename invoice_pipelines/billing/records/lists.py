@@ -186,7 +186,7 @@ def list_tax_rates(connection: Connection) -> list[TaxRate]:
     rows = connection.execute(
         text(
             f"""select {", ".join(TaxRate.__slots__)} from billing.tax_rate
-                where organization_id = organizations.current() order by tax_category, rate"""
+                where organization_id = (select organizations.current()) order by tax_category, rate"""
         )
     )
     return [TaxRate(*row) for row in rows]
@@ -245,7 +245,8 @@ def orders_matching(connection: Connection, **sought: Unpack[SoughtOrders]) -> l
         page = connection.execute(
             text(
                 f"""select o.id from {source} o {"" if words is None else _CUSTOMER}
-                    where o.organization_id = organizations.current() {conditions} order by o.id desc limit :limit"""
+                    where o.organization_id = (select organizations.current()) {conditions}
+                    order by o.id desc limit :limit"""
             ),
             {"limit": sought.get("limit", 50), **values},
         ).scalars()
@@ -287,7 +288,7 @@ def events_of_order(connection: Connection, order_id: UUID) -> list[OrderEvent]:
     rows = connection.execute(
         text(
             """select from_status, to_status, reason, created_at, created_by from billing.sales_order_event
-               where organization_id = organizations.current() and sales_order_id = :id order by id"""
+               where organization_id = (select organizations.current()) and sales_order_id = :id order by id"""
         ),
         {"id": order_id},
     )
@@ -318,13 +319,13 @@ _IDS_OF_CUSTOMER = """
     where k.organization_id = organizations.current() and k.customer_id = :customer_id and k.status <> 'invoiced'
     union all
     select i.sales_order_id from billing.invoice i
-    where i.organization_id = organizations.current() and i.customer_id = :customer_id and i.status <> 'void'
+    where i.organization_id = (select organizations.current()) and i.customer_id = :customer_id and i.status <> 'void'
       and i.document_kind = 'invoice' and i.sales_order_id is not null"""
 _ORDERS_OF_CUSTOMER = f"""(
     select o.* from ({_IDS_OF_CUSTOMER}) k
     cross join lateral (
         select * from billing.sales_order o
-        where o.organization_id = organizations.current() and o.id = k.id offset 0) o)"""
+        where o.organization_id = (select organizations.current()) and o.id = k.id offset 0) o)"""
 _CUSTOMER = """
     left join lateral (
         select c.customer_number, c.name from billing.customer c
@@ -337,7 +338,7 @@ _SHOWN = f"""
     from unnest(cast(:ids as uuid[])) with ordinality k (id, place)
     cross join lateral (
         select * from billing.sales_order o
-        where o.organization_id = organizations.current() and o.id between k.id and k.id order by o.id) o
+        where o.organization_id = (select organizations.current()) and o.id between k.id and k.id order by o.id) o
     {_CUSTOMER}
     cross join lateral (
         select coalesce(sum(round(l.quantity * l.unit_price * (1 - l.discount_percent / 100), 2)), 0) as net_amount,
@@ -388,7 +389,7 @@ def _by_key(
     rows = connection.execute(
         text(
             f"""select {", ".join(listed.model.__slots__)} from billing.{listed.table}
-                where organization_id = organizations.current() and {key} <> '' {conditions}
+                where organization_id = (select organizations.current()) and {key} <> '' {conditions}
                 order by {key} limit :limit"""
         ),
         {"limit": limit, **values},
@@ -401,7 +402,7 @@ def _one(connection: Connection, listed: _List, reference: str) -> Any:
     row = connection.execute(
         text(
             f"""select {", ".join(listed.model.__slots__)} from billing.{listed.table}
-                where organization_id = organizations.current() and id = :id"""
+                where organization_id = (select organizations.current()) and id = :id"""
         ),
         {"id": found},
     ).one_or_none()

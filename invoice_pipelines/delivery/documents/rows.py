@@ -69,7 +69,7 @@ _COLUMNS = ", ".join(f"d.{field.name}" for field in fields(Document))
 
 _NEWEST = f"""
     select distinct on (d.invoice_id, d.format, d.language) {_COLUMNS} from delivery.invoice_document d
-    where d.organization_id = organizations.current() and d.invoice_id = any(cast(:ids as uuid[]))
+    where d.organization_id = (select organizations.current()) and d.invoice_id = any(cast(:ids as uuid[]))
     order by d.invoice_id, d.format, d.language, d.version desc
 """
 _ADD = f"""
@@ -103,7 +103,7 @@ def newest_document(
 def document_by_id(connection: Connection, document_id: UUID) -> Document:
     """A document. Raises DeliveryError."""
     query = f"""select {_COLUMNS} from delivery.invoice_document d
-                where d.organization_id = organizations.current() and d.id = :id"""
+                where d.organization_id = (select organizations.current()) and d.id = :id"""
     row = connection.execute(text(query), {"id": document_id}).one_or_none()
     if row is None:
         raise DeliveryError(f"This organization has no document {document_id}.", code="DOCUMENT_NOT_FOUND")
@@ -130,14 +130,14 @@ def list_documents(
         }
     )
     source = """(select * from delivery.invoice_document d
-                 where d.organization_id = organizations.current()
+                 where d.organization_id = (select organizations.current())
                    and d.invoice_id between :invoice_id and :invoice_id
                  order by d.invoice_id)"""
     with nullcontext() if invoice_id is None else planned_by_order(connection):
         rows = connection.execute(
             text(
                 f"""select {_COLUMNS} from {"delivery.invoice_document" if invoice_id is None else source} d
-                    where d.organization_id = organizations.current() and d.version > 0 {conditions}
+                    where d.organization_id = (select organizations.current()) and d.version > 0 {conditions}
                     order by d.id desc limit :limit"""
             ),
             {"limit": limit, "invoice_id": invoice_id, **values},
@@ -187,7 +187,7 @@ def changed_documents(connection: Connection, context: OrganizationContext, *, l
     rows = connection.execute(
         text(
             f"""select {_COLUMNS} from delivery.invoice_document d
-                where d.organization_id = organizations.current() and d.version > 0
+                where d.organization_id = (select organizations.current()) and d.version > 0
                 order by d.id desc limit :limit"""
         ),
         {"limit": limit},

@@ -150,7 +150,7 @@ def get_message(connection: Connection, message_id: UUID) -> Message | None:
     row = connection.execute(
         text(
             """select m.* from delivery.message m
-               where m.organization_id = organizations.current() and m.id = :id"""
+               where m.organization_id = (select organizations.current()) and m.id = :id"""
         ),
         {"id": message_id},
     ).one_or_none()
@@ -162,7 +162,7 @@ def lock_message(connection: Connection, message_id: UUID, *, wait: bool = False
     found = connection.execute(
         text(
             f"""select m.* from delivery.message m
-                where m.organization_id = organizations.current() and m.id = :id
+                where m.organization_id = (select organizations.current()) and m.id = :id
                 for no key update {"" if wait else "skip locked"}"""
         ),
         {"id": message_id},
@@ -214,7 +214,7 @@ def insert_message(
                                organizations.actor())
                from billing.invoices i
                join billing.invoice_numbers n on n.invoice_id = i.id and n.organization_id = i.organization_id
-               where i.organization_id = organizations.current() and i.id = :invoice
+               where i.organization_id = (select organizations.current()) and i.id = :invoice
                on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
                returning *"""
         ),
@@ -236,7 +236,7 @@ def update_message(connection: Connection, message_id: UUID, **values: Any) -> N
     connection.execute(
         text(
             f"""update delivery.message set {", ".join(f"{name} = :{name}" for name in values)}
-                where organization_id = organizations.current() and id = :message_id"""
+                where organization_id = (select organizations.current()) and id = :message_id"""
         ),
         {"message_id": message_id} | {name: _stored(value) for name, value in values.items()},
     )
@@ -281,14 +281,14 @@ def list_messages(
         }
     )
     source = """(select * from delivery.message m
-                 where m.organization_id = organizations.current()
+                 where m.organization_id = (select organizations.current())
                    and m.invoice_id between :invoice_id and :invoice_id and m.invoice_number <> ''
                  order by m.invoice_id)"""
     with nullcontext() if invoice_id is None else planned_by_order(connection):
         rows = connection.execute(
             text(
                 f"""select m.* from {"delivery.message" if invoice_id is None else source} m
-                    where m.organization_id = organizations.current() and m.attempts >= 0 {conditions}
+                    where m.organization_id = (select organizations.current()) and m.attempts >= 0 {conditions}
                     order by m.id desc limit :limit"""
             ),
             {"limit": limit, "invoice_id": invoice_id, **values},
@@ -304,7 +304,8 @@ def sent_to_customers(connection: Connection, invoice_ids: Sequence[UUID]) -> di
                from unnest(cast(:ids as uuid[])) k (id)
                cross join lateral (
                    select m.invoice_id, min(m.sent_at) as sent_at from delivery.message m
-                   where m.organization_id = organizations.current() and m.invoice_id = k.id and m.invoice_number <> ''
+                   where m.organization_id = (select organizations.current()) and m.invoice_id = k.id
+                     and m.invoice_number <> ''
                      and m.purpose = 'invoice' and m.redirected_from is null
                      and m.status in ('sent', 'delivered')
                    group by m.invoice_id) m"""
@@ -319,7 +320,7 @@ def reminders_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UU
     rows = connection.execute(
         text(
             """select m.* from delivery.message m
-               where m.organization_id = organizations.current() and m.invoice_id = any(cast(:ids as uuid[]))
+               where m.organization_id = (select organizations.current()) and m.invoice_id = any(cast(:ids as uuid[]))
                  and m.invoice_number <> '' and m.purpose = 'reminder' and m.notification_id is not null
                order by m.id"""
         ),
@@ -345,7 +346,7 @@ def find_message(connection: Connection, reference: str) -> Message:
     rows = connection.execute(
         text(
             """select m.* from delivery.message m
-               where m.organization_id = organizations.current()
+               where m.organization_id = (select organizations.current())
                  and (m.id::text like :wanted || '%' or m.id::text like '%' || :wanted) order by m.id limit 2"""
         ),
         {"wanted": wanted},

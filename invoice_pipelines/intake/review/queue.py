@@ -22,9 +22,9 @@ from invoice_pipelines.intake.rows import plain
 PAGE = 50
 
 _WAITS = """r.status = 'PARSED'
-    and exists (select from intake.review_reason w
-                where w.organization_id = r.organization_id and w.received_invoice_id = r.id
-                  and w.processing_version = r.processing_version)"""
+    and (select w.position from intake.review_reason w
+         where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+           and w.processing_version = r.processing_version limit 1) is not null"""
 
 _CONDITIONS = {
     "code": """exists (select from intake.review_reason v
@@ -158,11 +158,20 @@ def list_reviews(
                     where v.organization_id = r.organization_id and v.received_invoice_id = r.id) as reasons,
                    c.claimed_by, c.expires_at, p.until
             from intake.received_invoice r
-            join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
-            left join intake.review_claim c
-                on c.organization_id = r.organization_id and c.received_invoice_id = r.id and c.expires_at > now()
-            left join intake.review_postponement p
-                on p.organization_id = r.organization_id and p.received_invoice_id = r.id and p.until > now()
+            cross join lateral (
+                select u.file_name from intake.upload u
+                where u.organization_id = r.organization_id and u.id between r.upload_id and r.upload_id
+                order by u.id) u
+            left join lateral (
+                select c.* from intake.review_claim c
+                where c.organization_id = r.organization_id and c.received_invoice_id between r.id and r.id
+                  and c.expires_at > now()
+                order by c.received_invoice_id) c on true
+            left join lateral (
+                select p.until from intake.review_postponement p
+                where p.organization_id = r.organization_id and p.received_invoice_id between r.id and r.id
+                  and p.until > now()
+                order by p.received_invoice_id) p on true
             where {" and ".join([_WAITS, *conditions])}
             order by r.id limit :limit
             """
@@ -201,10 +210,13 @@ def backlog(connection: Connection) -> Backlog:
     ).one()
     by_reason = connection.execute(
         text(
-            """select v.code, count(distinct v.received_invoice_id)
-               from intake.review_reason v
-               join intake.received_invoice r on r.organization_id = v.organization_id
-                   and r.id = v.received_invoice_id and r.processing_version = v.processing_version
+            """select v.code, count(distinct r.id)
+               from intake.received_invoice r
+               cross join lateral (
+                   select v.code from intake.review_reason v
+                   where v.organization_id = r.organization_id and v.received_invoice_id between r.id and r.id
+                     and v.processing_version = r.processing_version
+                   order by v.received_invoice_id) v
                where r.status = 'PARSED' group by v.code order by 2 desc, 1"""
         )
     )

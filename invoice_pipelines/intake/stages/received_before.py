@@ -60,6 +60,10 @@ _CAME_BEFORE = """e.id <> r.id
 _OF_THE_DAY = f"""e.amount_key = r.amount_key and e.issue_date between r.issue_date and r.issue_date and {_CAME_BEFORE}
     order by e.issue_date, e.invoice_key limit 5"""
 
+_UPLOAD_OF = """(
+    select u.file_name from intake.upload u
+    where u.organization_id = e.organization_id and u.id between e.upload_id and e.upload_id order by u.id) eu"""
+
 _SAME_RECEIPT = f"(e.source <> 'xml' or r.source <> 'xml') and {_OF_THE_DAY}"
 
 EARLIER_INVOICES_SQL = f"""
@@ -88,7 +92,7 @@ EARLIER_INVOICES_SQL = f"""
            (select e.* from intake.received_invoice e
             where e.content_sha256 between r.content_sha256 and r.content_sha256 and {_CAME_BEFORE}
             order by e.content_sha256 limit 5)) e
-     join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)"""
+     cross join lateral {_UPLOAD_OF})"""
 """With the same number, with the same total a few days apart, with the same total of the same day whoever made it
 (pages only, as a receipt may have no number and an unsure name; and where one of two is on pages, those without a
 number and those with the same one), with the same content. A few do for a warning."""
@@ -108,7 +112,7 @@ OTHER_ACCOUNTS_SQL = f"""
           from ((select e.* from intake.received_invoice e where e.account_key < r.account_key and {_OF_SELLER})
                 union all
                 (select e.* from intake.received_invoice e where e.account_key > r.account_key and {_OF_SELLER})) e
-          join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)
+          cross join lateral {_UPLOAD_OF})
     end"""
 """Accounts that invoices of the seller named, where none that passed named this one. Only what has passed makes an
 account known: of two with the same new one at once, each is pointed out. Two ranges of an index instead of one `<>`,

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.database.filters import planned_by_order
 from invoice_pipelines.promises import SAMPLE, Finding
 from invoice_pipelines.quickbooks.api.answers import updated_at
 from invoice_pipelines.quickbooks.events import Event, record_events
 from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot
+from invoice_pipelines.quickbooks.payments.promises import number_of
 from invoice_pipelines.quickbooks.records.documents import is_older
 from invoice_pipelines.quickbooks.values import Applied, EntityType, as_json
 
@@ -98,21 +100,17 @@ def apply(
 
 def drifted_invoices(connection: Connection) -> Finding:
     """No invoice that was sent was changed, voided or deleted on the other side."""
-    rows = connection.execute(
-        text(
-            f"""select coalesce(n.invoice_number, d.local_id::text), d.drift, count(*) over ()
-                from quickbooks.connection c
-                cross join lateral (
-                    select m.organization_id, m.local_id, m.drift from quickbooks.mapping m
-                    where m.organization_id = c.organization_id and m.realm_id = c.realm_id and m.drift is not null
-                    order by m.organization_id, m.realm_id, m.local_id) d
-                left join lateral (
-                    select n.invoice_number from billing.invoice_numbers n
-                    where n.organization_id = d.organization_id and n.invoice_id = d.local_id) n on true
-                where c.status <> 'disconnected'
-                order by 1 limit {SAMPLE}"""
-        )
-    ).all()
+    query = f"""
+        select {number_of("d.local_id")}, d.drift, count(*) over ()
+        from quickbooks.connection c
+        cross join lateral (
+            select m.local_id, m.drift from quickbooks.mapping m
+            where m.organization_id = c.organization_id and m.realm_id = c.realm_id and m.drift is not null
+            order by m.organization_id, m.realm_id, m.local_id) d
+        where c.status <> 'disconnected'
+        order by 1 limit {SAMPLE}"""
+    with planned_by_order(connection):
+        rows = connection.execute(text(query)).all()
     return Finding(rows[0][2] if rows else 0, tuple(f"{row[0]}: {_in_words(row[1])}" for row in rows))
 
 
