@@ -24,10 +24,10 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     find_labelled,
 )
 from invoice_pipelines.intake.documents.text_layer.origin.signs import has_american_phone
-from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
 from invoice_pipelines.intake.documents.text_layer.page.notation import find_dates
-from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
 _TIME = re.compile(r"(?<![\d.])\d{1,2}(?::\d{2}(?::\d{2})?|h\d{2}|\.\d{2}(?=$|\.\d{2}$))(?![\d.])|\b[AaPp][Mm]\b")
@@ -54,6 +54,7 @@ _FARTHEST_LABEL = 200.0  # points
 _OF_AMERICA = ("USD", "CAD")  # also what a bare "$" is taken for
 _COMMONWEALTH = ("AU", "NZ", "SG", "HK")
 _OTHERS = ("due_date", "delivery_date", "other_date")
+_OTHER_DOCUMENTS = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
 class DateFinder:
@@ -128,7 +129,7 @@ class DateFinder:
     def _bare(self, place: Place) -> Found[date] | None:
         """The date of a place, which is hardly that of the invoice where more words say of what it is: "Exp. date",
         "Fecha de caducidad"."""
-        found = self.parse(place)
+        found = None if self._tells_of_collection(place.line) else self.parse(place)
         qualified = found is not None and self._is_qualified(found, place.line)
         return replace(found, confidence=found.confidence * _QUALIFIED) if found and qualified else found
 
@@ -158,6 +159,27 @@ class DateFinder:
             if any(_LETTERS.fullmatch(text) for text in before) and not _is_place(before):
                 return True
         return False
+
+    def _is_headed(self, found: Found[date]) -> bool:
+        """Whether words that are no label stand left of a date or above it, as "Customer since": in a table, or in a
+        document that names other dates so."""
+        number = self._line_of(found)
+        line, (left, top, _, bottom) = self.labelled.lines[number], found.words[0].box
+        names_others = bool(find_labelled(self.labelled, _OTHERS, self._parse))
+        beside = [cell for cell in line.cells if names_others and 0 < left - cell.box[2] < _FARTHEST_LABEL]
+        above = [
+            cell
+            for upper in self.labelled.lines[max(number - 2, 0) : number]
+            for cell in upper.cells
+            if (names_others or (min(len(upper.cells), len(line.cells)) > 1 and not re.search(r"\d", upper.text)))
+            and upper.page == line.page
+            and abs(cell.box[0] - left) < bottom - top
+            and top - cell.box[3] < bottom - top
+        ]
+        return any(
+            all(_LETTERS.fullmatch(word.text) or word.text.islower() for word in cell.words)
+            for cell in (*beside[-1:], *above[-1:])
+        )
 
     def _is_label_of(self, cell: Cell, found: Found[date]) -> bool:
         return cell.words[-1].text.endswith(":") and 0 < found.words[0].box[0] - cell.box[2] < _FARTHEST_LABEL
@@ -189,20 +211,42 @@ class DateFinder:
 
     def _is_another(self, number: int, index: int, found: Found[date]) -> bool:
         """Whether the last label to the left of a date on its line, else one above it, is that of another date."""
+        if self._tells_of_collection(number):
+            return True
         before = [
             label
             for label in self.labelled.labels[number]
             if label.meaning.group == "labels" and label.box[0] < found.words[0].box[0] and label.kind != "dated"
         ]
         if before:
-            return before[-1].kind in _OTHERS
+            return before[-1].kind in _OTHERS or self._is_of_document(before[-1], found)
         left, top, right, bottom = found.words[0].box
         for above in range(number - 1, max(number - 4, -1), -1):
             for label in self.labelled.labels[above]:
-                heads = label.kind in _OTHERS and self.labelled.alone(label)
-                if heads and label.box[0] < right and label.box[2] > left:
+                heads = label.kind in (*_OTHERS, *_OTHER_DOCUMENTS) and self.labelled.alone(label)
+                if (heads or self._is_of_document(label, found)) and label.box[0] < right and label.box[2] > left:
                     return top - label.box[3] < 2.5 * (bottom - top)
         return False
+
+    def _tells_of_collection(self, number: int) -> bool:
+        return any(label.kind == "debited_account" for label in self.labelled.labels[number])
+
+    def _is_of_document(self, label: Label, found: Found[date]) -> bool:
+        """Whether a date follows at once, or below, on words for another document: "Ihre Bestellung vom 4.5.2023"."""
+        cells = self.labelled.lines[label.line].cells
+        between = list(cells[label.cell].words[label.last :])
+        beside = [word for cell in cells[label.cell :] for word in cell.words]
+        if found.words[0] in beside:
+            between = beside[label.last : beside.index(found.words[0])]
+        dated = {
+            word
+            for other in self.labelled.labels[label.line]
+            if other.kind == "dated"
+            for word in self.labelled.words_of(other)
+        }
+        # "Till 24.12.2019", but "Offer of 24.12.2019"
+        is_document = label.kind in _OTHER_DOCUMENTS or (label.kind == "other_number" and dated & set(between))
+        return bool(is_document) and all(word in dated or not key(word.text) for word in between)
 
     def _confirmed(self, issue: Found[date]) -> Found[date]:
         """Surer, where no other date of the document could be meant, or where the same day is printed once more."""
@@ -294,7 +338,7 @@ class DateFinder:
                 self._language() != "en" and all("." in found.text for found in free)
             )
             likelihood = 0.96 if whole and timed else 0.9 if timed or len(free) > 1 else 0.87 if whole else 0.75
-            if all(self._is_qualified(found, self._line_of(found)) for found in free):
+            if all(self._is_qualified(found, self._line_of(found)) or self._is_headed(found) for found in free):
                 likelihood = 0.87 if whole and timed else 0.7
             best = self._printed_again(free)
             return replace(best, confidence=round(best.confidence * likelihood, 3))

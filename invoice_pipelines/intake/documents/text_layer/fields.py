@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -42,7 +42,7 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
     vat_id_is_valid,
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
-from invoice_pipelines.intake.documents.text_layer.names import name_of
+from invoice_pipelines.intake.documents.text_layer.names import company, name_of
 from invoice_pipelines.intake.documents.text_layer.origin.origin import origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.origin.signs import Sign, find_signs
 from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
@@ -50,7 +50,12 @@ from invoice_pipelines.intake.documents.text_layer.page.labels import Label, Lab
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
-from invoice_pipelines.intake.documents.text_layer.parties import cells_below, find_parties, section_of
+from invoice_pipelines.intake.documents.text_layer.parties import (
+    cells_below,
+    company_above,
+    find_parties,
+    section_of,
+)
 from invoice_pipelines.intake.documents.text_layer.ranking.agreement import find_agreed_totals
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
@@ -61,6 +66,7 @@ from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Forma
 T = TypeVar("T")
 
 _UNSURE = 0.6
+_ALIKE = 0.7
 _OF_COUNTRY = 0.9
 _FOOTER = 0.8  # of the height of the page
 _REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
@@ -365,6 +371,8 @@ class _Finder:
                     found = replace(found, confidence=found.confidence * place.likelihood)
                     if section == "buyer":
                         buyers.append(found)
+                    elif section is None and not own and self._is_of_another(label, buyer_name, seller_name):
+                        sellers.append(found.at_most(_UNSURE))
                     else:
                         # Footers have bank, management and tax data side by side under headings of their own.
                         beside = seller_name and self.is_in_footer(label, seller_name)
@@ -389,8 +397,25 @@ class _Finder:
         buyer = choose(buyers)
         sellers = [found for found in sellers if found.value not in own and (not buyer or found.value != buyer.value)]
         seller = choose(sellers)
-        rivals = {found.value for found in sellers if found.confidence > 0.5}
+        rivals = {
+            found.value
+            for found in sellers
+            if found.confidence > 0.5 or (seller and not _is_misread_as(found.value, seller.value))
+        }
         return seller.at_most(_UNSURE) if seller and len(rivals) > 1 else seller, buyer
+
+    def _is_of_another(self, label: Label, buyer_name: Found[str] | None, seller_name: Found[str] | None) -> bool:
+        """Whether a label belongs to a block that another company than the seller heads, or one who may be the
+        buyer."""
+        # A brand has no legal form, and the company below it is that of the seller.
+        if seller_name and company(seller_name.words, self.vocabulary):
+            name = company_above(self.labelled, label, self.vocabulary)
+            if name:
+                return not self._words_of(name) & self._words_of(seller_name)
+        return bool(buyer_name and (label.line, label.cell) in cells_below(self.labelled, buyer_name))
+
+    def _words_of(self, name: Found[str]) -> set[str]:
+        return {known for word in name.words if len(known := key(word.text)) > 2} - self.vocabulary.legal_forms
 
     def is_in_footer(self, label: Label, seller_name: Found[str]) -> bool:
         """Whether a label stands beside the seller's name at the foot of a page."""
@@ -400,13 +425,23 @@ class _Finder:
             key(seller_name.value) == key(cell.text) for cell in line.cells[: label.cell]
         )
 
+    def _collected(self) -> Iterator[int]:
+        """The lines that say from which account the seller collects the money; the sentence may go on in the next."""
+        lines = self.labelled.lines
+        for label in self.labelled.all("debited_account"):
+            yield label.line
+            if label.line + 1 < len(lines) and not lines[label.line].text.rstrip().endswith((".", "!")):
+                yield label.line + 1
+
     def payments(self) -> tuple[Payment, ...]:
         """The accounts to pay to. An IBAN with wrong check digits is given as it stands, with a remark; it is sure
         where the text of the PDF has it so in one piece (validation remarks it, IP-IBAN-01): that was not misread."""
         accounts: dict[str, PaymentAccount] = {}
         bic = self.labelled_as("bic", bic_code, 0.9)
         labelled_lines = {label.line for label in self.labelled.all("iban")}
-        for line in self.labelled.lines:
+        collected = set(self._collected())
+        lines = [line for line in self.labelled.lines if line.number not in collected]
+        for line in lines:
             words = line.words
             for value, start, end, valid in find_ibans(" ".join(word.text for word in words)):
                 if not valid and self.engines.get(line.page) and repaired_iban(line.text):
@@ -427,7 +462,7 @@ class _Finder:
             bank = self.keep("payments[0].accounts[0].bic", bic)
             accounts = {account: PaymentAccount(account, bic=bank) for account in accounts}
         if not accounts:
-            for line in self.labelled.lines:
+            for line in lines:
                 repaired = repaired_iban(line.text) if self.engines.get(line.page) else None
                 if repaired and repaired not in self.recipient.ibans:
                     self.keep("payments[0].accounts[0].account_id", Found(repaired, line.words, 0.93))
@@ -435,7 +470,7 @@ class _Finder:
                     break
         if not accounts:
             for label in self.labelled.all("iban"):
-                place = next(self.labelled.right_of(label), None)
+                place = next(self.labelled.right_of(label), None) if label.line not in collected else None
                 spoiled = spoiled_iban(" ".join(word.text for word in place.words)) if place else None
                 if place and spoiled and spoiled not in self.recipient.ibans:
                     self.keep("payments[0].accounts[0].account_id", Found(spoiled, place.words, 0.3))
@@ -449,6 +484,12 @@ class _Finder:
             self.keep("payments[0].accounts[0].account_id", Found(value, taught.words, taught.likelihood))
             accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
+
+
+def _is_misread_as(value: str, other: str) -> bool:
+    """Whether two identifiers are one that was read differently: most characters are the same."""
+    same = sum(one == another for one, another in zip(value, other, strict=False))
+    return same >= _ALIKE * max(len(value), len(other))
 
 
 def _currency_of(word: Word) -> Found[str] | None:

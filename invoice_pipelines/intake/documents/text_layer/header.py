@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.:\\+#*&]*")
 _CODE = re.compile(r"(?=[A-Z]*[BCDFGHJKLMNPQRSTVWXZ]{3})[A-Z]{6}")  # of a booking, which no word is
+# "0atum", "Belegda0um"
+_MISREAD_WORD = re.compile(r"(?=.*[a-zà-ÿ])(?=.{3})[A-Za-zÀ-ÿ]*[0158][A-Za-zÀ-ÿ]*")
 _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
 _HALF_PADDED = re.compile(r"^\d[./-]0\d[./-]|^0\d[./-]\d[./-]")
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})? ")
@@ -151,7 +153,13 @@ def document_number(place: Place) -> Found[str] | None:
         return Found(value, tuple(taken), 0.8 * words[0].confidence)
     if not _NUMBER_WORD.fullmatch(value.replace(" ", "")) or not any(character.isdigit() for character in value):
         return None
-    if _DATE_LIKE.fullmatch(value) or _MONEY_LIKE.fullmatch(value) or len(value) > 40 or _begins_date(words):
+    if (
+        _MISREAD_WORD.fullmatch(value)
+        or _DATE_LIKE.fullmatch(value)
+        or _MONEY_LIKE.fullmatch(value)
+        or len(value) > 40
+        or _begins_date(words)
+    ):
         return None
     confidence = min(word.confidence for word in taken)
     # One digit is rather a page or a line than a document.

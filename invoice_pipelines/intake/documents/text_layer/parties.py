@@ -19,6 +19,7 @@ from invoice_pipelines.intake.documents.text_layer.ranking.sellers import NAMED_
 
 _BLOCK_LINES = 14
 _ALIGNED = 12.0
+_GAP = 2.6  # heights of a letter
 
 
 def find_parties(
@@ -96,6 +97,24 @@ def cells_below(labelled: LabelledLines, name: Found[str]) -> set[tuple[int, int
     if number is None:
         return set()
     return {(line, index) for line, index, _ in _block(labelled, number, first.box)}
+
+
+def company_above(labelled: LabelledLines, label: Label, vocabulary: Vocabulary) -> Found[str] | None:
+    """The nearest name with a legal form in the block that ends in the line of a label: in what begins where its cell
+    does, up to a wide gap."""
+    lower = labelled.lines[label.line].cells[label.cell]
+    left = lower.box[0]
+    for number in range(label.line - 1, max(label.line - _BLOCK_LINES, -1), -1):
+        line = labelled.lines[number]
+        gap = lower.box[1] - line.box[3]
+        if line.page != labelled.lines[label.line].page or gap > _GAP * (lower.box[3] - lower.box[1]):
+            return None
+        for cell in line.cells:
+            if abs(cell.box[0] - left) < _ALIGNED:
+                lower = cell
+                if name := company(cell.words, vocabulary):
+                    return name
+    return None
 
 
 def letterhead_company(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> str | None:

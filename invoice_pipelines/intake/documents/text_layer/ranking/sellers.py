@@ -83,7 +83,8 @@ class Name:
 def ranked_sellers(names: Sequence[Name], weights: Mapping[str, float] | None = None) -> list[Found[str]]:
     """The names by how likely they are the seller's, which is their confidence. A company that is labelled so is sure;
     a name that nothing bears out is not, though it may be the only one: a heading, or one that was misread. Names of
-    which one is part of the other ("dm", "dm-drogerie markt") are no rivals."""
+    which one is part of the other ("dm", "dm-drogerie markt") are no rivals. What stands behind the word for a name in
+    the block of the seller comes first, however likely others look."""
     ranked = []
     shares_of = likelihoods([name.features for name in names], weights)
     for name, likelihood in zip(names, shares_of, strict=True):
@@ -95,8 +96,8 @@ def ranked_sellers(names: Sequence[Name], weights: Mapping[str, float] | None = 
         apart = "named apart" in said and likelihood >= _UNSURE
         if apart or ("company" in said and _LABELLED & said):
             sure = likelihood = max(sure, _SURE * min(word.confidence for word in name.found.words))
-        ranked.append((likelihood, replace(name.found, confidence=round(sure, 3))))
-    return [found for _, found in sorted(ranked, key=lambda one: -one[0])]
+        ranked.append((("named apart" in said, likelihood), replace(name.found, confidence=round(sure, 3))))
+    return [found for _, found in sorted(ranked, key=lambda one: one[0], reverse=True)]
 
 
 def _is_part(one: str, other: str) -> bool:
