@@ -54,7 +54,13 @@ _FARTHEST_LABEL = 200.0  # points
 _OF_AMERICA = ("USD", "CAD")  # also what a bare "$" is taken for
 _COMMONWEALTH = ("AU", "NZ", "SG", "HK")
 _OTHERS = ("due_date", "delivery_date", "other_date")
-_OTHER_DOCUMENTS = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
+_OTHER_DOCUMENTS = (
+    "order_reference",
+    "sales_order_reference",
+    "despatch_advice_reference",
+    "contract_reference",
+    "preceding_invoice",
+)
 
 
 class DateFinder:

@@ -30,6 +30,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     find_labelled,
     free_text,
     number_candidates,
+    numbers_of_credit_note,
     tax_number,
     vat_id,
     words_between,
@@ -45,7 +46,13 @@ from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, 
 from invoice_pipelines.intake.documents.text_layer.names import company, name_of
 from invoice_pipelines.intake.documents.text_layer.origin.origin import origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.origin.signs import Sign, find_signs
-from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
+from invoice_pipelines.intake.documents.text_layer.other_documents import (
+    CREDIT_NOTES,
+    KINDS,
+    other_document,
+    says_credit,
+    titles_of,
+)
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
@@ -107,7 +114,12 @@ class _Finder:
     def reading(self) -> Reading:
         amounts = find_amounts(self.labelled)
         totals = find_agreed_totals(self.labelled, with_learned(amounts, self.learned))
-        number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
+        type_code = self.type_code()
+        numbers = number_candidates(self.labelled)
+        is_credit = type_code in CREDIT_NOTES or _is_negative(totals)
+        if is_credit or not titles_of(self.labelled):
+            numbers = numbers_of_credit_note(self.labelled, self.vocabulary, numbers, may_be=not is_credit)
+        number = self.keep("number", choose_number(numbers), document_number)
         seller, buyer = self.parties()
         signs = find_signs(self.labelled, [seller.vat_id] if seller.vat_id else ())
         currency, at = self.currency(totals, signs), origin(signs)
@@ -118,7 +130,7 @@ class _Finder:
                 raise ReadingError(
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
-        another = self.another_document(totals)
+        another = self.another_document(totals) or self.credit_note(type_code, totals)
         currency = self.usual_currency(currency, signs, issue, totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
@@ -142,7 +154,7 @@ class _Finder:
             format=Format.PDF,
             number=number,
             issue_date=issue,
-            type_code=self.type_code(),
+            type_code=type_code,
             currency=currency,
             due_date=due,
             due_dates=(due,) if due else (),
@@ -187,6 +199,20 @@ class _Finder:
             DiscrepancyKind.ANOTHER_DOCUMENT,
             f"By its title {words!r} the document is {kind}, not an invoice.",
             f"Nach seinem Titel „{words}“ ist der Beleg {kind_de}, keine Rechnung.",
+        )
+
+    def credit_note(self, type_code: str | None, totals: Totals) -> Discrepancy | None:
+        """That the document may be a credit note, where its title does not say so."""
+        if type_code in CREDIT_NOTES or _is_negative(totals):
+            return None
+        label = says_credit(self.labelled, self.vocabulary)
+        if label is None:
+            return None
+        words = " ".join(word.text for word in self.labelled.words_of(label))
+        return Discrepancy(
+            DiscrepancyKind.ANOTHER_DOCUMENT,
+            f"It may be a credit note: it says {words!r}, and its title does not.",
+            f"Der Beleg kann eine Gutschrift sein: „{words}“ steht darauf, und sein Titel sagt es nicht.",
         )
 
     def keep(
@@ -245,7 +271,7 @@ class _Finder:
     def type_code(self) -> str | None:
         """The code of the title that is set in the largest letters, of equals the first; without a title that of an
         invoice where a number is labelled as one."""
-        titles = self.labelled.titles()
+        titles = titles_of(self.labelled)
         if titles:
             title = max(titles, key=lambda label: round(label.box[3] - label.box[1]))
             words = self.labelled.words_of(title)
@@ -484,6 +510,11 @@ class _Finder:
             self.keep("payments[0].accounts[0].account_id", Found(value, taught.words, taught.likelihood))
             accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
+
+
+def _is_negative(totals: Totals) -> bool:
+    """Whether the total is below zero, so that money goes the other way."""
+    return totals.gross is not None and totals.gross.amount.value < 0
 
 
 def _is_misread_as(value: str, other: str) -> bool:

@@ -35,6 +35,7 @@ _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
 _HALF_PADDED = re.compile(r"^\d[./-]0\d[./-]|^0\d[./-]\d[./-]")
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})? ")
 _CUT = 0.6
+_OF_ANOTHER = 0.5
 _SERIAL = re.compile(r"[A-Z]{1,4}[-/ ]?(?:\d{2,4}[-/])?\d{3,}|\d{4}[-/]\d{2,}")
 _OF_CARD_SLIP = 0.7
 _SLIP_LINES = 8
@@ -309,6 +310,33 @@ def number_candidates(labelled: LabelledLines) -> list[Found[str]]:
                     likelihood = (0.94 if follower else 0.7) * place.likelihood
                     found.append(replace(value, confidence=value.confidence * likelihood))
     return found or _numbers_of_receipt(labelled) or _numbers_near_title(labelled)
+
+
+def numbers_of_credit_note(
+    labelled: LabelledLines, vocabulary: Vocabulary, found: Sequence[Found[str]], *, may_be: bool
+) -> list[Found[str]]:
+    """Of the numbers that were found on a credit note, one that words for an invoice name may be that of the invoice it
+    belongs to, and is not sure. What is just called a number at the start of a line may be its own, then. What `may_be`
+    a credit note, as it has no title, has to have both.
+    """
+    invoices = vocabulary.titles.get("380", ())
+    of_invoices = [
+        value.words
+        for label in labelled.all("number")
+        if any(one in "".join(key(word.text) for word in labelled.words_of(label)) for one in invoices)
+        for place in labelled.places(label)
+        if (value := document_number(place))
+    ]
+    others = [
+        value.at_most(_OF_ANOTHER) if may_be else replace(value, confidence=0.8 * value.confidence)
+        for label in labelled.all("generic_number")
+        if of_invoices and label.first == label.cell == 0
+        for place in labelled.right_of(label)
+        if (value := document_number(place))
+    ]
+    if may_be and not others:
+        return list(found)
+    return [*(one.at_most(_OF_ANOTHER) if one.words in of_invoices else one for one in found), *others]
 
 
 def _numbers_of_receipt(labelled: LabelledLines) -> list[Found[str]]:

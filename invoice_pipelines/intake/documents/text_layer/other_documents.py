@@ -6,11 +6,13 @@ counts: alone in its line or in large letters, and no title of an invoice that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from statistics import median
 
+from invoice_pipelines.intake.documents.text_layer.header import document_number
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
-from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
 KINDS = {
@@ -25,14 +27,43 @@ KINDS = {
 }
 """What the kinds of `other_titles` are called in English and German, with their articles."""
 
+CREDIT_NOTES = frozenset({"381", "384", "396"})
+"""The codes of titles (UNTDID 1001) under which money goes the other way, or may."""
+
+_OF_CREDIT_NOTES = frozenset({"number", "issue_date", "total"})
 _ORDINARY = frozenset({"order", "offer", "statement"})
 """Kinds of which one word alone is often no title, but a number on a receipt or the heading of a block."""
 
 _LARGE = 1.25
+_MONEY = re.compile(r"(?<![\d.])\d+[.,]\d\d(?![\d.])")
 _ALIKE = 0.8
 _MOST_AFTER = 5
 _LETTER = 350.0
 """The least width of a letter, in points; receipts are narrower, and number their orders in large letters."""
+
+
+def titles_of(labelled: LabelledLines) -> list[Label]:
+    """The titles of an invoice; those of a credit note where they are set as one, and name no amount of an invoice."""
+    return [
+        title
+        for title in labelled.titles()
+        if title.kind not in CREDIT_NOTES
+        or (_heads(labelled, title) and not _MONEY.search(labelled.lines[title.line].text))
+    ]
+
+
+def says_credit(labelled: LabelledLines, vocabulary: Vocabulary) -> Label | None:
+    """The first words that only a credit note has beside its title: of the invoice that it belongs to, with its number;
+    its own number, date or total ("Gutschriftsnummer", "Total credit"). None where there are none."""
+    credits = frozenset[str]().union(*(vocabulary.titles.get(kind, ()) for kind in CREDIT_NOTES))
+    for labels, amounts in zip(labelled.labels, labelled.amounts, strict=True):
+        for label in (*labels, *amounts):
+            named = "".join(key(word.text) for word in labelled.words_of(label))
+            if label.kind in _OF_CREDIT_NOTES and named not in credits and any(one in named for one in credits):
+                return label
+            if label.kind == "preceding_invoice" and any(map(document_number, labelled.right_of(label))):
+                return label
+    return None
 
 
 def other_document(labelled: LabelledLines, pages: Iterable[Page]) -> Label | None:

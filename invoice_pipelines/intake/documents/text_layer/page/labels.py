@@ -14,6 +14,7 @@ from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Meanin
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 
 _MOST_WORDS = 7
+_LONGEST_TITLE = 4  # words
 
 # Phrases of these groups compete for the same words; columns and amounts are read apart, since "Summe" may be either.
 _FAMILY = {"labels": 0, "titles": 0, "amounts": 1, "columns": 2, "other_titles": 3}
@@ -158,11 +159,23 @@ def find_labels(
             keys = [key(word.text) for word in cell.words]
             if line.page in recognized:
                 keys = [vocabulary.spelled(known) for known in keys]
+                if titles := _misread_title(keys, vocabulary):
+                    whole = (line.number, index, 0, len(cell.words), cell.box)
+                    found[_FAMILY["titles"]].extend(Label(meaning, *whole) for meaning in titles)
+                    continue
             for label in _find_in_cell(cell, keys, line.number, index, vocabulary):
                 found[_FAMILY[label.meaning.group]].append(label)
         for family, of_line in zip(families, found, strict=True):
             family.append(tuple(of_line))
     return LabelledLines(lines, *families)
+
+
+def _misread_title(keys: Sequence[str], vocabulary: Vocabulary) -> Sequence[Meaning]:
+    """The meanings of the title of several words that is all of a cell, with one letter misread; none without."""
+    joined = "".join(keys)
+    if not 1 < len(keys) <= _LONGEST_TITLE or joined in vocabulary.phrases:
+        return ()
+    return [m for m in vocabulary.phrases.get(vocabulary.spelled(joined), ()) if m.group == "titles"]
 
 
 def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:

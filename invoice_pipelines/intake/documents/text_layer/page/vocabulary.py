@@ -63,10 +63,20 @@ class Vocabulary:
         if len(known) < _SHORTEST_ALIKE or known in self.phrases or known in self.languages:
             return known
         spelled = self._alike.get(known.translate(_ALIKE)) or self._cut.get(known)
-        if spelled is None and len(known) >= _SHORTEST_FUZZY and known.isalpha():
+        if spelled is None and len(known) >= _SHORTEST_FUZZY and sum(map(str.isalpha, known)) >= len(known) - 1:
             found = {self._fuzzy[form] for form in _with_gap(known) if form in self._fuzzy}
             spelled = found.pop() if len(found) == 1 else None
         return spelled or known
+
+    @cached_property
+    def titles(self) -> Mapping[str, frozenset[str]]:
+        """The titles of each kind."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for phrase, meanings in self.phrases.items():
+            for meaning in meanings:
+                if meaning.group == "titles":
+                    found[meaning.kind].add(phrase)
+        return {kind: frozenset(phrases) for kind, phrases in found.items()}
 
     @cached_property
     def _alike(self) -> Mapping[str, str]:
