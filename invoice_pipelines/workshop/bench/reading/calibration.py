@@ -73,7 +73,7 @@ def scored_values(documents: Iterable[Document]) -> list[Scored]:
         except ReadingError:
             continue
         for field, value in read_values(reading).items():
-            place = reading.provenance.get(place_of(FIELDS[field]))
+            place = reading.provenance.get(place_of(FIELDS[field])) if field in FIELDS else None
             right = is_right(field, value, document.truth[field]) if field in document.truth else None
             if value is not None and right is not None and place is not None:
                 weight = WEIGHT_OF_MADE if document.part == MADE else 1.0

@@ -21,7 +21,7 @@ from invoice_pipelines.intake.documents.pdf_invoice import read_pdf
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.workshop.bench.reading.kept_pages import KeptPages
-from invoice_pipelines.workshop.bench.reading.truth import FIELDS, Truth, letters, read_values, truth_of
+from invoice_pipelines.workshop.bench.reading.truth import FIELDS, KIND, Truth, letters, read_values, truth_of
 from invoice_pipelines.workshop.bench.result import BenchError
 
 RECEIPTS, HYBRIDS = "receipts", "hybrids"
@@ -56,6 +56,8 @@ def receipts(folder: Path, kept: KeptPages) -> Iterator[Document]:
             labels[name] = {**labels.get(name, {}), **truth}
     for path in files:
         truth = labels.get(path.name, parts.get(path.name, {}))
+        if path.name in labels:
+            truth = {KIND: ["invoice"], **truth}
         pages = kept.find(path.read_bytes())
         yield Document(RECEIPTS, path.name, seller_of(path.name), pages, truth, path.name in labels)
 
@@ -97,12 +99,12 @@ def _printed(of_xml: Reading, pages: tuple[Page, ...]) -> Truth:
     """What the XML says and the pages print."""
     texts = ["".join(word.text for word in page.words).casefold() for page in pages]
     values = {field: value for field, value in read_values(of_xml).items() if value is not None and value != ""}
-    name = values.pop("seller", None)
+    name, kind = values.pop("seller", None), values.pop(KIND)
     missing = not_printed(texts, {FIELDS[field]: value for field, value in values.items()})
     truth = {field: [str(value)] for field, value in values.items() if FIELDS[field] not in missing}
     if name and any(letters(name) in letters(text) for text in texts):
         truth["seller"] = [name]
-    return truth
+    return truth | {KIND: [kind]}
 
 
 def _by_file(lines: str) -> dict[str, Truth]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.workshop.bench.reading.outcomes import Outcome
-from invoice_pipelines.workshop.bench.reading.truth import FIELDS
+from invoice_pipelines.workshop.bench.reading.truth import FIELDS, KIND
 
-SAFETY = ("gross", "issue_date", "vat_id", "iban")
-"""What must never pass wrong: it decides whom is paid what, and when it is booked."""
+SAFETY = ("gross", "issue_date", "vat_id", "iban", KIND)
+"""What must never pass wrong: it decides who is paid what, which way, and when it is booked."""
 BINS = 10
 
 

@@ -17,7 +17,7 @@ from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.workshop.bench.reading.documents import Document
-from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, read_values
+from invoice_pipelines.workshop.bench.reading.truth import FIELDS, KIND, is_right, read_values
 
 HOME = "DE"
 RECIPIENT = Recipient(frozenset({"APImeister Consulting GmbH"}), country=HOME)
@@ -49,6 +49,8 @@ class Outcome:
 
     def confidence(self, field: str) -> float:
         """How sure the reader is of a value, as the gate sees it."""
+        if field == KIND:
+            return 1.0
         place = self.reading.provenance.get(place_of(FIELDS[field])) if self.reading else None
         return place.confidence if place else 0.0
 
@@ -61,7 +63,7 @@ def outcome_of(document: Document, today: date) -> Outcome:
         reading = reading_of(document.pages, _AIDS)
     except ReadingError as error:
         wrong = {field: is_right(field, None, accepted) for field, accepted in document.truth.items()}
-        return Outcome(document, None, Judgement.FAILED, ((error.code, None),), dict.fromkeys(FIELDS), wrong)
+        return Outcome(document, None, Judgement.FAILED, ((error.code, None),), dict.fromkeys((*FIELDS, KIND)), wrong)
     standard = Standard(today, past_years=10, country=HOME)
     judged = judge_reading(reading, Expectations(today=today, past_years=10, country=HOME), standard)
     values = read_values(reading)

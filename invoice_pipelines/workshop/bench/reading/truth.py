@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from invoice_pipelines.intake.documents.text_layer.other_documents import CREDIT_NOTES
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.fields import value_of
 
@@ -25,14 +26,17 @@ FIELDS = {
 }
 """What labels call a field, and what a reading calls it."""
 
+KIND = "kind"
+"""Which way the money goes: "invoice" or "credit note". It has no place on the page, and no confidence."""
+
 AMOUNTS = ("net", "tax", "gross")
 _STROKES = str.maketrans("łøđħ", "lodh")  # accents, though not to Unicode
 _SHORTEST_PART = 4
 """Letters of a name that may stand for a longer one."""
 
 Truth = Mapping[str, Sequence[str] | None]
-"""By the names of `FIELDS`: the spellings of a value that count as right, or None where it is not printed. A field that
-is not judged is left out."""
+"""By the names of `FIELDS`, and KIND: the spellings of a value that count as right, or None where it is not printed. A
+field that is not judged is left out."""
 
 
 def truth_of(label: Mapping[str, Any]) -> Truth:
@@ -71,5 +75,11 @@ def letters(text: str) -> str:
 
 
 def read_values(reading: Reading) -> dict[str, Any]:
-    """The values of a reading by the names of `FIELDS`."""
-    return {field: value_of(reading, name) for field, name in FIELDS.items()}
+    """The values of a reading by the names of `FIELDS`, and its KIND."""
+    return {field: value_of(reading, name) for field, name in FIELDS.items()} | {KIND: kind_of(reading)}
+
+
+def kind_of(reading: Reading) -> str:
+    """By its title or its type code, or as its total is below zero."""
+    is_negative = reading.gross_amount is not None and reading.gross_amount < 0
+    return "credit note" if reading.type_code in CREDIT_NOTES or is_negative else "invoice"

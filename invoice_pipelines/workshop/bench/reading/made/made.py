@@ -20,7 +20,7 @@ from babel.dates import get_month_names
 from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.workshop.bench.reading.documents import Document
-from invoice_pipelines.workshop.bench.reading.truth import Truth
+from invoice_pipelines.workshop.bench.reading.truth import KIND, Truth
 from invoice_pipelines.workshop.misreading import recognized
 
 MADE = "made"
@@ -71,7 +71,7 @@ class _Paper:
         self.right = self.width - self.left
         self.y = self.rng.choice([12.0, 40.0])
         self.words: list[Word] = []
-        self.truth: dict[str, Sequence[str] | None] = {"iban": None, "vat_id": None}
+        self.truth: dict[str, Sequence[str] | None] = {"iban": None, "vat_id": None, KIND: ["invoice"]}
         self.currency = self.rng.choice(self.wording["currencies"])
         self.money_form = self.rng.choice(["{} EUR", "{} €", "€ {}", "{}", "{}"]).replace("EUR", self.currency)
         self.money_form = self.money_form.replace("€", _SIGNS[self.currency])
