@@ -54,7 +54,7 @@ from invoice_pipelines.intake.documents.text_layer.other_documents import (
     titles_of,
 )
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place, labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
+from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, has_unknown_sign, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 from invoice_pipelines.intake.documents.text_layer.parties import (
@@ -312,6 +312,7 @@ class _Finder:
         below = total is not None and all(line > total.line for found, line in mentions if found.value == value)
         alone = (count == 1 or below) and not of_total and (total is None or of_country != value)
         contradicted = bool(of_total) and of_total != {value}  # also by one that stands in the amount and nowhere else
+        contradicted |= total is not None and has_unknown_sign(self.labelled.lines[total.line].text)
         doubtful = double or contradicted or count <= len(named) / 2 or alone
         return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
@@ -340,6 +341,7 @@ class _Finder:
                 self.provenance["currency"] = replace(place, confidence=min(place.confidence, _UNSURE))
             return currency
         source = Source.OCR if any(self.engines.values()) else Source.TEXT
+        proved = proved and not any(has_unknown_sign(line.text) for line in self.labelled.lines)
         self.provenance["currency"] = replace(
             place or Provenance(source, 0.0), confidence=_OF_COUNTRY if proved else _UNSURE
         )

@@ -6,6 +6,7 @@ Not here: which amount on a page is which (see `totals`).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -57,6 +58,12 @@ SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$
     "kn": "HRK",
     "ZŁ": "PLN",
 }
+
+
+def has_unknown_sign(text: str) -> bool:
+    """Whether there is a sign of a currency in a text that no one currency is known by, as "¥"."""
+    return not text.isascii() and any(unicodedata.category(sign) == "Sc" and sign not in SYMBOLS for sign in text)
+
 
 _NUMERIC_DATE = re.compile(
     r"(?:(?<![\w./-])|(?<=[A-Za-z]\d/))(\d{1,2})([./-]) ?(\d{1,2})\2 ?((?:19|20)\d{2}|\d{2})"

@@ -112,3 +112,12 @@ def test_a_currency_that_only_the_total_bears_is_read_beside_another_one_or_aske
     reading = read(lines, home="CH")
     assert reading.gross_amount == Decimal("1000.00")
     assert reading.currency == "CHF" or not is_sure(reading)
+
+
+@pytest.mark.parametrize("sign", ["¥", "₩", "฿"])
+@pytest.mark.parametrize("elsewhere", [None, "IBAN (EUR) DE02 1203 0000 0000 2020 51"])
+def test_a_sign_that_is_not_known_is_not_the_currency_of_the_country(sign: str, elsewhere: str | None) -> None:
+    lines = ["Muster GmbH", "20095 Hamburg", "USt-IdNr. DE123456788", "Rechnung Nr. 4711", "Rechnungsdatum 17.02.2024"]
+    lines += [f"Nettobetrag | {sign}100,00", f"MwSt. 19 % | {sign}19,00", f"Gesamtbetrag | {sign}119,00"]
+    reading = read([*lines, *([elsewhere] if elsewhere else [])], "DE")
+    assert reading.currency is None or reading.provenance["currency"].confidence < ReviewThresholds().currency
