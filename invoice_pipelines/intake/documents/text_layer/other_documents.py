@@ -43,12 +43,17 @@ _LETTER = 350.0
 
 
 def titles_of(labelled: LabelledLines) -> list[Label]:
-    """The titles of an invoice; those of a credit note where they are set as one, and name no amount of an invoice."""
+    """The titles of an invoice; those of a credit note where they are set as one: alone or with a number, in large
+    letters if an amount stands beside them."""
+    usual = median([word.box[3] - word.box[1] for line in labelled.lines for word in line.words] or [0.0])
     return [
         title
         for title in labelled.titles()
         if title.kind not in CREDIT_NOTES
-        or (_heads(labelled, title) and not _MONEY.search(labelled.lines[title.line].text))
+        or (
+            _heads(labelled, title)
+            and (_height(title) >= _LARGE * usual or not _MONEY.search(labelled.lines[title.line].text))
+        )
     ]
 
 
