@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing, read_lines
 from invoice_pipelines.intake.documents.text_layer.page.recognized_words import tidied
-from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Meaning, Vocabulary, key, vocabulary_of
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import (
+    Meaning,
+    Vocabulary,
+    key,
+    vocabulary_of,
+)
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 
 _MOST_WORDS = 7
@@ -160,8 +165,9 @@ def find_labels(
             if line.page in recognized:
                 keys = [vocabulary.spelled(known) for known in keys]
                 if titles := _misread_title(keys, vocabulary):
-                    whole = (line.number, index, 0, len(cell.words), cell.box)
-                    found[_FAMILY["titles"]].extend(Label(meaning, *whole) for meaning in titles)
+                    for meaning in titles:
+                        whole = Label(meaning, line.number, index, 0, len(cell.words), cell.box)
+                        found[_FAMILY[meaning.group]].append(whole)
                     continue
             for label in _find_in_cell(cell, keys, line.number, index, vocabulary):
                 found[_FAMILY[label.meaning.group]].append(label)
@@ -171,11 +177,11 @@ def find_labels(
 
 
 def _misread_title(keys: Sequence[str], vocabulary: Vocabulary) -> Sequence[Meaning]:
-    """The meanings of the title of several words that is all of a cell, with one letter misread; none without."""
+    """The meanings of the title that is all of a cell, with one letter misread; none without."""
     joined = "".join(keys)
-    if not 1 < len(keys) <= _LONGEST_TITLE or joined in vocabulary.phrases:
+    if len(keys) > _LONGEST_TITLE or joined in vocabulary.phrases or joined in vocabulary.languages:
         return ()
-    return [m for m in vocabulary.phrases.get(vocabulary.spelled(joined), ()) if m.group == "titles"]
+    return vocabulary.title_like(joined)
 
 
 def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:

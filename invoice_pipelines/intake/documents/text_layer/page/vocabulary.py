@@ -26,6 +26,10 @@ _ALIKE = str.maketrans("i1|0", "lllo")
 _SHORTEST_ALIKE = 5
 _SHORTEST_FUZZY = 8
 _SHORTEST_CUT = 7
+_SHORTEST_TITLE = 6
+
+TITLES = ("titles", "other_titles")
+"""The groups of phrases that stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,21 @@ class Vocabulary:
             found = {self._fuzzy[form] for form in _with_gap(known) if form in self._fuzzy}
             spelled = found.pop() if len(found) == 1 else None
         return spelled or known
+
+    def title_like(self, known: str) -> tuple[Meaning, ...]:
+        """What titles mean that differ in one letter from the key of what stands alone in a cell; nothing where they
+        mean different things."""
+        found = {meaning for form in _with_gap(known) for meaning in self._titles.get(form, ())}
+        return tuple(found) if len({(meaning.group, meaning.kind) for meaning in found}) == 1 else ()
+
+    @cached_property
+    def _titles(self) -> Mapping[str, set[Meaning]]:
+        forms: dict[str, set[Meaning]] = defaultdict(set)
+        for phrase, meanings in self.phrases.items():
+            if len(phrase) >= _SHORTEST_TITLE:
+                for form in _with_gap(phrase):
+                    forms[form].update(meaning for meaning in meanings if meaning.group in TITLES)
+        return {form: meanings for form, meanings in forms.items() if meanings}
 
     @cached_property
     def titles(self) -> Mapping[str, frozenset[str]]:

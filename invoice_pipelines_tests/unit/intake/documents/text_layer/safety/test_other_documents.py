@@ -36,6 +36,9 @@ TITLES = {
     "Sollecito di pagamento; Documento di trasporto; Estratto conto",
     "nl": "Pro-formafactuur; Proforma factuur; Offerte; OFFERTE; Inkooporder; Orderbevestiging; Betalingsherinnering; "
     "Aanmaning; Pakbon; Rekeningoverzicht",
+    "pl": "Faktura proforma; FAKTURA PRO FORMA; Oferta; Zamówienie; Potwierdzenie zamówienia; Wezwanie do zapłaty; "
+    "Wyciąg z konta",
+    "cs": "Proforma faktura; Nabídka; Objednávka; Potvrzení objednávky; Upomínka; Dodací list; Výpis z účtu",
 }
 MENTIONS = {
     "de": "Bestellung Nr. 4711; Ihre Bestellung vom 3.3.2024; Unser Angebot 2024-17 vom 1.2.2024; "
@@ -91,6 +94,16 @@ def test_a_document_with_another_title_waits_and_says_what_it_is(language: str, 
         assert found.message.startswith("By its title")
         assert "Titel" in found.message_de
         assert not passes(reading)
+
+
+@pytest.mark.parametrize(("language", "title"), [case for case in CASES if len(case[1]) > 6])
+def test_so_does_one_whose_title_was_misread_in_a_letter(language: str, title: str) -> None:
+    rng = Random(title)
+    for seed in range(size(2, 20)):
+        place = rng.choice([place for place, letter in enumerate(title) if letter.isalpha()])
+        misread = title[:place] + rng.choice("XQ0") + title[place + 1 :]
+        (page,) = titled(language, seed, misread, 1.0)
+        assert find_fields([replace(page, engine="rapidocr")]).discrepancies, misread
 
 
 @pytest.mark.parametrize("language", WORDINGS)
