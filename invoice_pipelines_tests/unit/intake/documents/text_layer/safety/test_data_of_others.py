@@ -277,7 +277,7 @@ def wrong_and_sure(reading: Reading, own: Own) -> list[str]:
 @pytest.mark.parametrize("part", range(4))
 def test_what_is_sure_is_the_sellers_own(part: int) -> None:
     wrong = {}
-    for seed in range(part, size(400, 8_000), 4):
+    for seed in range(part, size(200, 8_000), 4):
         document, own = made(Random(f"others {seed}"))
         try:
             reading = calibrated(find_fields([printed(document)]))
@@ -291,7 +291,7 @@ def test_what_is_sure_is_the_sellers_own(part: int) -> None:
 def test_most_of_it_is_sure_where_nothing_is_lost() -> None:
     """What makes nothing sure would pass the test above."""
     sure = 0
-    for seed in range(100):
+    for seed in range(40):
         document, own = made(Random(f"whole {seed}"))
         whole = replace(
             document,
@@ -308,4 +308,4 @@ def test_most_of_it_is_sure_where_nothing_is_lost() -> None:
             and reading.provenance["seller.vat_id"].confidence >= thresholds.seller_vat_id
             and account.confidence >= thresholds.iban
         )
-    assert sure >= 90
+    assert sure >= 36
