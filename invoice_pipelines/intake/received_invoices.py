@@ -34,7 +34,6 @@ from invoice_pipelines.intake.turnaround import count_turnarounds
 from invoice_pipelines.work import enqueue
 
 _ON_ITS_WAY = ", ".join(f"'{status}'" for status in QUEUES)
-_KINDS = ", ".join(sorted({f"'{kind}'" for kinds in QUEUES.values() for kind in kinds}))
 _WAITS_FOR = " ".join(
     ("case r.status", *(f"when '{status}' then array{list(kinds)}" for status, kinds in QUEUES.items()), "end")
 )
@@ -406,7 +405,7 @@ def fail_given_up(connection: Connection, stacks: Mapping[UUID, str] | None = No
                        case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end as invoice_id
                 from work.items i
                 where i.organization_id = organizations.current() and i.status = 'failed'
-                  and i.kind = any (array[{_KINDS}]))
+                  and i.kind = any (:kinds))
             select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message, i.attempts
             from failed i
             cross join lateral (
@@ -424,7 +423,8 @@ def fail_given_up(connection: Connection, stacks: Mapping[UUID, str] | None = No
                      and w.processing_version = r.processing_version limit 1) is null
             order by r.id, i.id desc
             """
-        )
+        ),
+        {"kinds": list(STAGE_OF_KIND)},
     ).all()
     failures = [
         (

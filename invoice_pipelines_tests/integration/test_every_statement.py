@@ -38,6 +38,7 @@ from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
 from invoice_pipelines_tests.integration.quickbooks.payments.test_any_payments import booked, documents, sold
 from invoice_pipelines_tests.integration.quickbooks.till import Till, open_town
 from invoice_pipelines_tests.integration.web.pages.test_map import NOBODY, PAGES
+from invoice_pipelines_tests.support.delivery.delivered import DELIVERED
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, most_rows_read, multiply, put
@@ -46,16 +47,11 @@ from invoice_pipelines_tests.support.web import DOCUMENT, Site, Tenant, let_peop
 pytestmark = [pytest.mark.slow, pytest.mark.direct]  # sessions keep plans, and these need new ones
 
 EXAMPLES = PROJECT / "examples" / "nordwind-handel"
-SENT = """
+OVERDUE = """
     set local session_replication_role = replica;
     update billing.invoice set issue_date = current_date - 60, due_date = current_date - 40;
     update billing.invoice_number set issue_date = current_date - 60;
-    update delivery.message
-    set status = 'delivered', composed_at = now(), sent_at = now(), ended_at = now(), provider_id = id::text;
-    insert into delivery.message_attempt (organization_id, message_id, attempt, ended_at, outcome, worker)
-    select organization_id, id, 1, now(), 'accepted', 'test' from delivery.message;
-    insert into delivery.message_event (organization_id, message_id, action)
-    select organization_id, id, 'delivered' from delivery.message"""
+"""
 LISTS = {
     "invoice_id": "received-invoices",
     "upload_id": "uploads",
@@ -134,7 +130,7 @@ class Full:
         post("batch-operations/invoices", {"sales_order_ids": [f"O{n}" for n in range(5)], **wish})
         process_jobs(self.context)
         with self.database.superuser.begin() as connection:
-            connection.execute(text(SENT))
+            connection.execute(text(OVERDUE + DELIVERED))
         notify_overdue(self.context)
         number = client.get(self.site.path(self.tenant, "invoices")).json()["items"][0]["invoice_number"]
         client.get(self.site.path(self.tenant, f"invoices/{number}/document")).raise_for_status()

@@ -15,6 +15,7 @@ from invoice_pipelines.delivery.promises import OF_MESSAGES
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
+from invoice_pipelines_tests.support.delivery.delivered import DELIVERED
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 TABLES = ("delivery.message", "delivery.invoice_document")
@@ -26,13 +27,6 @@ DOCUMENTS = """
     select organization_id, invoice_id, invoice_number, 'zugferd', 'de', 1, 'x.pdf', repeat('0', 64), 1, 1,
            repeat('0', 64), repeat('0', 64), 'test'
     from billing.invoice_number where series = 'invoice'"""
-SENT = """
-    update delivery.message
-    set status = 'delivered', composed_at = now(), sent_at = now(), ended_at = now(), provider_id = id::text;
-    insert into delivery.message_attempt (organization_id, message_id, attempt, ended_at, outcome, worker)
-    select organization_id, id, 1, now(), 'accepted', 'test' from delivery.message;
-    insert into delivery.message_event (organization_id, message_id, action)
-    select organization_id, id, 'delivered' from delivery.message"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def crowd(server, template) -> Iterator[tuple[TestDatabase, Shop]]:
             process_jobs(shop.context())
         with database.superuser.begin() as connection:
             connection.execute(text(DOCUMENTS))
-            connection.execute(text(SENT))
+            connection.execute(text(DELIVERED))
         yield database, shops[0]
 
 
