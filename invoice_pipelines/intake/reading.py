@@ -70,6 +70,7 @@ class DiscrepancyKind(StrEnum):
     PAGES_DIFFER = "pages_differ"
     SEVERAL_INVOICES = "several_invoices"
     ANOTHER_DOCUMENT = "another_document"
+    SEVERAL_DOCUMENTS = "several_documents"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ REJECTED = "REJECTED"
 
 DUPLICATE = "IP-DUP-01"
 
-FOR_A_PERSON = frozenset({"IP-IBAN-02", DUPLICATE, "IP-DUP-06"})
-"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, and what
-may be the same receipt once more."""
+FOR_A_PERSON = frozenset({"IP-IBAN-02", DUPLICATE, "IP-DUP-06", "IP-HYB-04"})
+"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, what may be
+the same receipt once more, and further invoices in the same file, which nobody has read."""
 
-FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03", "IP-TYPE-03"})
+FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03", "IP-TYPE-03", "IP-TYPE-04"})
 """Warnings that a person must have seen where an invoice was read from a page: its VAT by rate, which is booked, does
-not sum up to its totals; its title is that of another document."""
+not sum up to its totals; its title is that of another document; it seems to be several documents."""
 
 THRESHOLDS = {
     "number": "number",

@@ -49,6 +49,7 @@ _DISCREPANCIES = {
     DiscrepancyKind.PAGES_DIFFER: "IP-HYB-03",
     DiscrepancyKind.SEVERAL_INVOICES: "IP-HYB-04",
     DiscrepancyKind.ANOTHER_DOCUMENT: "IP-TYPE-03",
+    DiscrepancyKind.SEVERAL_DOCUMENTS: "IP-TYPE-04",
 }
 
 

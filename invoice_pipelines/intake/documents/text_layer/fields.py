@@ -64,6 +64,7 @@ from invoice_pipelines.intake.documents.text_layer.parties import (
     section_of,
 )
 from invoice_pipelines.intake.documents.text_layer.ranking.agreement import find_agreed_totals
+from invoice_pipelines.intake.documents.text_layer.several_documents import several_documents
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.currencies import currencies_of, has_other_currency_beside
@@ -87,7 +88,17 @@ def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = (), rec
     no total, and not even a date with amounts, which a person could make an invoice of.
     """
     labelled, vocabulary = labelled_lines(pages)
-    return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages), recipient).reading()
+    reading = _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages), recipient).reading()
+
+    def read(some: Sequence[Page]) -> Reading | None:
+        lines, known = labelled_lines(some)
+        try:
+            return _Finder(some, lines, known, {}, recipient).reading()
+        except ReadingError:
+            return None
+
+    several = several_documents(pages, labelled, vocabulary, read)
+    return replace(reading, discrepancies=(*reading.discrepancies, several)) if several else reading
 
 
 class _Finder:

@@ -228,12 +228,13 @@ def test_xml_is_never_doubted() -> None:
 
 
 @pytest.mark.parametrize("source", [Source.XML, Source.TEXT])
-def test_a_sign_of_fraud_goes_to_a_person_whatever_was_read(source: Source) -> None:
-    changed = Violation("IP-IBAN-02", Severity.WARNING, ViolationClass.CONTENT, "Another IBAN.", "Andere IBAN.", "iban")
+@pytest.mark.parametrize("rule", ["IP-IBAN-02", "IP-HYB-04"])
+def test_a_sign_of_fraud_or_of_a_lost_invoice_goes_to_a_person_whatever_was_read(source: Source, rule: str) -> None:
+    changed = Violation(rule, Severity.WARNING, ViolationClass.CONTENT, "Another one.", "Ein anderer.", "iban")
     reading = on_paper() if source is Source.TEXT else make_reading()
     judgement, (reason,) = judge(reading, Verdict((changed,), "1"), ReviewThresholds())
     assert judgement is Judgement.NEEDS_REVIEW
-    assert (reason.code, reason.must_be_corrected) == ("IP-IBAN-02", False)
+    assert (reason.code, reason.must_be_corrected) == (rule, False)
     assert judge(reading, Verdict((changed,), "1"), ReviewThresholds(), accepted=[reason.subject]) == (
         Judgement.VALID,
         (),

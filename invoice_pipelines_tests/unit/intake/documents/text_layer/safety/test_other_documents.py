@@ -30,7 +30,8 @@ TITLES = {
     "Statement of Account; STATEMENT; Second Reminder; Remittance Advice",
     "fr": "Facture pro forma; FACTURE PROFORMA; Devis; DEVIS; Bon de commande; Confirmation de commande; Relance; "
     "Rappel de paiement; Mise en demeure; Bon de livraison; Relevé de compte",
-    "es": "Factura proforma; FACTURA PROFORMA; Presupuesto; Pedido de compra; Orden de compra; Confirmación de pedido; "
+    "es": "Factura proforma; FACTURA PROFORMA; Factura proforma de anticipo; Presupuesto; "
+    "Pedido de compra; Orden de compra; Confirmación de pedido; "
     "Recordatorio de pago; Albarán; ALBARÁN; Estado de cuenta",
     "it": "Fattura proforma; FATTURA PRO FORMA; Preventivo; Ordine di acquisto; Conferma d'ordine; "
     "Sollecito di pagamento; Documento di trasporto; Estratto conto",
@@ -38,7 +39,8 @@ TITLES = {
     "Aanmaning; Pakbon; Rekeningoverzicht",
     "pl": "Faktura proforma; FAKTURA PRO FORMA; Oferta; Zamówienie; Potwierdzenie zamówienia; Wezwanie do zapłaty; "
     "Wyciąg z konta",
-    "cs": "Proforma faktura; Nabídka; Objednávka; Potvrzení objednávky; Upomínka; Dodací list; Výpis z účtu",
+    "cs": "Proforma faktura; Zálohová faktura; ZÁLOHOVÝ LIST; Nabídka; "
+    "Objednávka; Potvrzení objednávky; Upomínka; Dodací list; Výpis z účtu",
 }
 MENTIONS = {
     "de": "Bestellung Nr. 4711; Ihre Bestellung vom 3.3.2024; Unser Angebot 2024-17 vom 1.2.2024; "
@@ -53,7 +55,8 @@ MENTIONS = {
     "it": "Ordine n. 4711; Vostro ordine del 3 marzo 2024; Nostro preventivo 2024-17; DDT: 77; Conferma d'ordine: 12",
     "nl": "Bestelling nr. 4711; Uw bestelling van 3 maart 2024; Onze offerte 2024-17; Pakbon: 77; Order: 4711",
     "pl": "Zamówienie nr 4711; Państwa zamówienie z 3.03.2024; Nasza oferta 2024-17; Dokument WZ: 77; Oferta: 17",
-    "cs": "Objednávka č. 4711; Vaše objednávka ze 3.3.2024; Naše nabídka 2024-17; Dodací list: 77; Nabídka: 17",
+    "cs": "Objednávka č. 4711; Vaše objednávka ze 3.3.2024; Naše nabídka 2024-17; Dodací list: 77; Nabídka: 17; "
+    "Zálohová faktura č. 2024017; Odečet zálohové faktury 17; Uhrazeno zálohovou fakturou č. 17",
 }
 CASES = [(language, title) for language, titles in TITLES.items() for title in titles.split("; ")]
 
