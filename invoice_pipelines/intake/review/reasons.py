@@ -21,8 +21,8 @@ REJECTED = "REJECTED"
 DUPLICATE = "IP-DUP-01"
 
 FOR_A_PERSON = frozenset({"IP-IBAN-02", DUPLICATE, "IP-DUP-06", "IP-HYB-04"})
-"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, what may be
-the same receipt once more, and further invoices in the same file, which nobody has read."""
+"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, what may
+be the same receipt once more, and further invoices in the same file, which nobody has read."""
 
 FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03", "IP-TYPE-03", "IP-TYPE-04"})
 """Warnings that a person must have seen where an invoice was read from a page: its VAT by rate, which is booked, does
