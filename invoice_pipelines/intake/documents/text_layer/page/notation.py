@@ -25,13 +25,13 @@ AMOUNT = re.compile(
     (?P<dashes>,[-–—]{{1,2}})?
     \ ?(?P<after>€|\$|£|₹|RM\b|[Kk][čČ]|zł|ZŁ|kn\b|[A-Z]{{3}}\b)?
     (?:(?<=[.,]\d\d)(?:[A-FHIJN-WYZ]|SR|ZR|\*)(?!\w))?
-    (?P<minus>[-−](?![\w-]))?
+    (?P<minus>[-−](?![\w-])|\ ?C[Rr]\b)?
     (?P<close>\))?
     (?![\w%]|[.,'’/:-]\d|\ ?%)""",
     re.VERBOSE,
 )
-"""An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "RM12.00", "12,50-", "(12.50)", "20,--" and
-"9,99A" with the letter of a tax class."""
+"""An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "RM12.00", "12,50-", "12.50 CR", "(12.50)",
+"20,--" and "9,99A" with the letter of a tax class."""
 
 PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)[.,]?\s?%")
 

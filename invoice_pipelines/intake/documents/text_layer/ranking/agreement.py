@@ -16,6 +16,7 @@ from decimal import Decimal
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
+from invoice_pipelines.intake.documents.text_layer.totals.below import amount_below
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     cash_of,
     is_doubtful,
@@ -54,7 +55,21 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
     """The totals among the amounts of these lines, as both readers see them; with another model than that which is
     shipped, as that sees them."""
     totals = with_table(_agreed(labelled, lines, model), lines)
-    return _settled(_tied(_doubted(labelled, totals, lines), lines), lines)
+    return _settled(_tied(_followed(_doubted(labelled, totals, lines), lines), lines), lines)
+
+
+def _followed(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """Less sure of the total where the lines below it make another one of it, or of what is to be paid, where they
+    leave less, and no words say so."""
+    gross, payable = totals.gross, totals.payable
+    if gross is None or gross.amount.roles.get("gross") == LEARNED:
+        return totals
+    below = amount_below(lines, gross.amount)
+    if below is None or (payable and payable.amount.value == below.value):
+        return totals
+    if below.is_named("gross") or abs(below.value) > abs(gross.amount.value):
+        return replace(totals, gross=gross.at_most(_DOUBTED))
+    return replace(totals, payable=Chosen(below, _DISPUTED)) if payable is None and totals.prepaid is None else totals
 
 
 def _doubted(labelled: LabelledLines, totals: Totals, lines: Sequence[AmountLine]) -> Totals:
