@@ -92,6 +92,8 @@ def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = (), rec
 
     def read(some: Sequence[Page]) -> Reading | None:
         lines, known = labelled_lines(some)
+        if other_document(lines, some):
+            return None  # a delivery note behind its invoice is no invoice to be missed
         try:
             return _Finder(some, lines, known, {}, recipient).reading()
         except ReadingError:
@@ -130,7 +132,8 @@ class _Finder:
         is_credit = type_code in CREDIT_NOTES or _is_negative(totals)
         if is_credit or not titles_of(self.labelled):
             numbers = numbers_of_credit_note(self.labelled, self.vocabulary, numbers, may_be=not is_credit)
-        number = self.keep("number", choose_number(numbers), document_number)
+        own_number = choose_number(numbers)
+        number = self.keep("number", own_number, document_number)
         seller, buyer = self.parties()
         signs = find_signs(self.labelled, [seller.vat_id] if seller.vat_id else ())
         currency, at = self.currency(totals, signs), origin(signs)
@@ -141,7 +144,7 @@ class _Finder:
                 raise ReadingError(
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
-        another = self.another_document(totals) or self.credit_note(type_code, totals)
+        another = self.another_document(totals) or self.credit_note(type_code, totals, own_number)
         currency = self.usual_currency(currency, signs, issue, totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
@@ -212,11 +215,11 @@ class _Finder:
             f"Nach seinem Titel „{words}“ ist der Beleg {kind_de}, keine Rechnung.",
         )
 
-    def credit_note(self, type_code: str | None, totals: Totals) -> Discrepancy | None:
+    def credit_note(self, type_code: str | None, totals: Totals, number: Found[str] | None) -> Discrepancy | None:
         """That the document may be a credit note, where its title does not say so."""
         if type_code in CREDIT_NOTES or _is_negative(totals):
             return None
-        label = says_credit(self.labelled, self.vocabulary)
+        label = says_credit(self.labelled, self.vocabulary, number)
         if label is None:
             return None
         words = " ".join(word.text for word in self.labelled.words_of(label))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from statistics import median
 
-from invoice_pipelines.intake.documents.text_layer.header import document_number
+from invoice_pipelines.intake.documents.text_layer.header import Found, document_number
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
@@ -57,17 +57,23 @@ def titles_of(labelled: LabelledLines) -> list[Label]:
     ]
 
 
-def says_credit(labelled: LabelledLines, vocabulary: Vocabulary) -> Label | None:
+def says_credit(labelled: LabelledLines, vocabulary: Vocabulary, own: Found[str] | None) -> Label | None:
     """The first words that only a credit note has beside its title: of the invoice that it belongs to, with its number;
-    its own number, date or total ("Gutschriftsnummer", "Total credit"). None where there are none."""
+    its own number, date or total ("Gutschriftsnummer", "Total credit"). None where there are none.
+
+    What a later page belongs to is this invoice itself ("Annex to invoice 17"), if it has its `own` number.
+    """
     credits = frozenset[str]().union(*(vocabulary.titles.get(kind, ()) for kind in CREDIT_NOTES))
     for labels, amounts in zip(labelled.labels, labelled.amounts, strict=True):
         for label in (*labels, *amounts):
             named = "".join(key(word.text) for word in labelled.words_of(label))
             if label.kind in _OF_CREDIT_NOTES and named not in credits and any(one in named for one in credits):
                 return label
-            if label.kind == "preceding_invoice" and any(map(document_number, labelled.right_of(label))):
-                return label
+            if label.kind == "preceding_invoice":
+                invoice = next(filter(None, map(document_number, labelled.right_of(label))), None)
+                is_later = own is not None and labelled.lines[label.line].page > own.words[0].page
+                if invoice and not (own and is_later and key(invoice.value) == key(own.value)):
+                    return label
     return None
 
 

@@ -159,10 +159,12 @@ def _said(reading: Reading | None) -> _Said:
         return place is not None and place.confidence >= enough
 
     seller = reading.seller.name if reading.seller else None
+    total = reading.provenance.get("gross_amount")
+    written = total and total.text  # "14" is a number of days
     return _Said(
         frozenset({reading.number} if reading.number and sure("number") else ()),
         frozenset({reading.issue_date} if reading.issue_date and sure("issue_date") else ()),
         frozenset({key(seller)} if seller and sure("seller.name") else ()),
-        frozenset({reading.gross_amount} if reading.gross_amount else ()),
+        frozenset({reading.gross_amount} if reading.gross_amount and written and not written.isdigit() else ()),
         reading.type_code is not None and sure("type_code", _TITLED),
     )

@@ -20,6 +20,7 @@ from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.stages.judging import Standard, judge_reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.workshop.misreading import recognized
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import Made, invoice, receipt
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
@@ -140,6 +141,42 @@ def test_an_invoice_over_two_pages_or_with_a_copy_is_one(language: str) -> None:
             assert not finds_several(numbered(over_two_pages(page, repeats_head=repeats_head))), seed
         alone = reading_of([page], NO_AIDS)
         assert alone.discrepancies == ()
+
+
+ANNEXES = {
+    "a delivery note": [
+        "Delivery note",
+        "Delivery note no. 4711",
+        "Date: 12 February 2024",
+        "Cables 300.00",
+        "Total 900.00",
+    ],
+    "a list of calls": [
+        "Annex to invoice {number}",
+        "2024-02-01 0171 123456 1.20",
+        "2024-02-02 0171 1234 0.80",
+        "Total 2.00",
+    ],
+    "hours worked": [
+        "Timesheet February 2024",
+        "2024-02-01 Installation 8.00",
+        "2024-02-02 Travel 7.50",
+        "Total 15.50",
+    ],
+    "terms": ["Terms and conditions", "As of 1 January 2023", "1. The total is due within 14 days."],
+}
+
+
+@pytest.mark.parametrize("annex", ANNEXES)
+def test_an_invoice_with_an_annex_is_one(annex: str) -> None:
+    for seed in range(size(3, 100)):
+        first = invoice("en", seed)
+        lines = [line.format(number=first.truth["number"]) for line in ANNEXES[annex]]
+        words = [word for row, line in enumerate(lines) for word in words_of(line, 60, 60 + 16 * row)]
+        pages = numbered([first.pages[0], replace(first.pages[0], words=tuple(words))])
+        reading, alone = reading_of(pages, NO_AIDS), reading_of([first.pages[0]], NO_AIDS)
+        assert reading.discrepancies == (), seed
+        assert (reading.number, reading.gross_amount) == (alone.number, alone.gross_amount)
 
 
 def test_the_message_names_both_and_what_to_do() -> None:
