@@ -51,6 +51,7 @@ from invoice_pipelines.intake.documents.text_layer.other_documents import (
     KINDS,
     other_document,
     says_credit,
+    says_invalid,
     titles_of,
 )
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place, labelled_lines
@@ -144,7 +145,7 @@ class _Finder:
                 raise ReadingError(
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
-        another = self.another_document(totals) or self.credit_note(type_code, totals, own_number)
+        another = self.another_document(totals) or self.invalid() or self.credit_note(type_code, totals, own_number)
         currency = self.usual_currency(currency, signs, issue, totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
@@ -213,6 +214,17 @@ class _Finder:
             DiscrepancyKind.ANOTHER_DOCUMENT,
             f"By its title {words!r} the document is {kind}, not an invoice.",
             f"Nach seinem Titel „{words}“ ist der Beleg {kind_de}, keine Rechnung.",
+        )
+
+    def invalid(self) -> Discrepancy | None:
+        """That the document itself says that it is no valid invoice."""
+        words = says_invalid(self.labelled, self.pages, self.vocabulary)
+        if words is None:
+            return None
+        return Discrepancy(
+            DiscrepancyKind.ANOTHER_DOCUMENT,
+            f"It may not be a valid invoice: it says {words!r}.",
+            f"Der Beleg ist vielleicht keine gültige Rechnung: „{words}“ steht darauf.",
         )
 
     def credit_note(self, type_code: str | None, totals: Totals, number: Found[str] | None) -> Discrepancy | None:

@@ -34,6 +34,9 @@ _OF_CREDIT_NOTES = frozenset({"number", "issue_date", "total"})
 _ORDINARY = frozenset({"order", "offer", "statement"})
 """Kinds of which one word alone is often no title, but a number on a receipt or the heading of a block."""
 
+_INVALID = "invalid"
+_SENTENCE = 3  # words
+
 _LARGE = 1.25
 _MONEY = re.compile(r"(?<![\d.])\d+[.,]\d\d(?![\d.])")
 _ALIKE = 0.8
@@ -77,6 +80,22 @@ def says_credit(labelled: LabelledLines, vocabulary: Vocabulary, own: Found[str]
     return None
 
 
+def says_invalid(labelled: LabelledLines, pages: Iterable[Page], vocabulary: Vocabulary) -> str | None:
+    """The first words by which a paper is no valid invoice, though it may be titled as one: a sentence, or what stands
+    alone in its line as a stamp does ("DRAFT"), or across the page. None where there are none."""
+    for labels in labelled.other_titles:
+        for label in labels:
+            words, line = labelled.words_of(label), labelled.lines[label.line]
+            stamped = len(line.cells) == 1 and _heads(labelled, label) and not _MONEY.search(line.text)
+            if label.kind == _INVALID and (stamped or len(words) >= _SENTENCE):
+                return " ".join(word.text for word in words)
+    for page in pages:
+        for text in (page.aslant, *page.aslant.split()):
+            if any(meaning.kind == _INVALID for meaning in vocabulary.phrases.get(key(text), ())):
+                return text
+    return None
+
+
 def other_document(labelled: LabelledLines, pages: Iterable[Page]) -> Label | None:
     """The title that says that this is no invoice; None for an invoice and for what has no title at all.
 
@@ -90,7 +109,8 @@ def other_document(labelled: LabelledLines, pages: Iterable[Page]) -> Label | No
         label
         for labels in labelled.other_titles
         for label in labels
-        if labelled.lines[label.line].page == first.number
+        if label.kind != _INVALID
+        and labelled.lines[label.line].page == first.number
         and label.box[1] < first.height / 2
         and _is_title(labelled, label, usual, first.width)
     ]

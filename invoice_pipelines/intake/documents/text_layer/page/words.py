@@ -31,6 +31,7 @@ _USABLE_CHARACTERS = 20
 _UNMAPPED_SHARE = 0.3
 _SCANNED_SHARE = 0.8
 _DEPTH_OF_FORMS = 5
+_ASLANT = -1  # for a turn: by no quarter
 
 # Typographic variants of one character that would only get in the way of comparing text. PDFium gives 0x02 for a hyphen
 # at the end of a line.
@@ -72,7 +73,8 @@ class Page:
     `usable` is False where there is no text, or where most of it has no known characters (fonts without a
     character map). `needs_ocr` is True where what is printed is not in the text layer: such a page has pictures or
     drawings and no usable text, or it is a scan under the invisible text of an OCR that nobody here knows. `engine`
-    names the OCR engine and its version that read the words; None for a text layer.
+    names the OCR engine and its version that read the words; None for a text layer. `aslant` is what is set at an angle
+    across the page, such as a watermark, which belongs to no line.
     """
 
     number: int
@@ -82,13 +84,14 @@ class Page:
     usable: bool = True
     needs_ocr: bool = False
     engine: str | None = None
+    aslant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Character:
     text: str
     box: Box  # in user space: left, bottom, right, top
-    turn: int  # quarter turns clockwise of the glyph against the user space; -1 for anything between
+    turn: int  # quarter turns clockwise of the glyph against the user space, or _ASLANT
     invisible: bool
     unmapped: bool
 
@@ -172,7 +175,8 @@ def _read_page(document: pypdfium2.PdfDocument, index: int, characters_left: int
         and unmapped <= len(written) * _UNMAPPED_SHARE
     )
     needs_ocr = (not usable and (drawn or unmapped > 0)) or (keep_invisible and scanned)
-    return Page(index + 1, width, height, words, usable, needs_ocr), count
+    aslant = "".join(character.text for character in characters if character.turn == _ASLANT or character.text == " ")
+    return Page(index + 1, width, height, words, usable, needs_ocr, aslant=" ".join(aslant.split())), count
 
 
 def _drawings(page: pypdfium2.PdfPage, frame: Box) -> tuple[bool, bool]:
@@ -216,7 +220,7 @@ def _characters(text_page: ctypes.c_void_p, count: int) -> Iterator[_Character]:
         yield _Character(
             text,
             (rectangle.left, rectangle.bottom, rectangle.right, rectangle.top),
-            turn % 4 if abs(angle - turn) < 0.1 else -1,
+            turn % 4 if abs(angle - turn) < 0.1 else _ASLANT,
             invisible_of[address],
             unmapped=text == "\ufffd" or pdfium.FPDFText_HasUnicodeMapError(text_page, index) == 1,
         )
