@@ -43,6 +43,7 @@ class _Said:
     sellers: frozenset[str] = frozenset()
     totals: frozenset[Decimal] = frozenset()
     is_titled: bool = False
+    page: int = 0
 
     def __or__(self, other: _Said) -> _Said:
         return _Said(
@@ -51,6 +52,7 @@ class _Said:
             self.sellers | other.sellers,
             self.totals | other.totals,
             self.is_titled or other.is_titled,
+            min(self.page, other.page),
         )
 
     @property
@@ -98,10 +100,11 @@ def several_documents(
         if first.is_another_than(second):
             return Discrepancy(
                 DiscrepancyKind.SEVERAL_DOCUMENTS,
-                f"The pages seem to hold several documents: one with {first.words()}, another with {second.words()}."
-                " Upload each in a file of its own and reject this one.",
-                f"Die Seiten enthalten wohl mehrere Belege: einen mit {first.words(as_german)}, einen anderen mit"
-                f" {second.words(as_german)}. Jeden in einer eigenen Datei hochladen und diesen ablehnen.",
+                f"The pages seem to hold several documents: {first.words()} on page {first.page}, {second.words()} on"
+                f" page {second.page}. Upload each in a file of its own and reject this one.",
+                f"Die Seiten enthalten wohl mehrere Belege: {first.words(as_german)} auf Seite {first.page},"
+                f" {second.words(as_german)} auf Seite {second.page}. Jeden in einer eigenen Datei hochladen und diesen"
+                " ablehnen.",
             )
     return None
 
@@ -114,7 +117,7 @@ def _between_pages(
     if len(begin) < 2 or len({lines[label.line].page for label in sums}) < 2:
         return
     starts = [0, *(place for place, page in enumerate(pages) if place and page.number in begin), len(pages)]
-    parts = [_said(read(pages[start:end])) for start, end in pairwise(starts)]
+    parts = [_said(read(part), part) for part in (pages[start:end] for start, end in pairwise(starts))]
     for place in range(1, len(parts)):
         yield reduce(or_, parts[:place]), reduce(or_, parts[place:])
 
@@ -136,8 +139,8 @@ def _within(
             words[(word.box[side] + word.box[side + 2]) / 2 >= cut].append(word)
         first, second = ([replace(page, words=tuple(some))] for some in words)
         # Below the total of an invoice there is little to read, and hardly ever another document.
-        if (said := _said(read(second))).may_be_one:
-            yield _said(read(first)), said
+        if (said := _said(read(second), second)).may_be_one:
+            yield _said(read(first), first), said
 
 
 def _gutters(page: Page) -> list[float]:
@@ -150,9 +153,10 @@ def _gutters(page: Page) -> list[float]:
     return sorted(found, key=lambda middle: abs(middle - page.width / 2))[:_MOST_GUTTERS]
 
 
-def _said(reading: Reading | None) -> _Said:
+def _said(reading: Reading | None, pages: Sequence[Page]) -> _Said:
+    page = pages[0].number
     if reading is None:
-        return _Said()
+        return _Said(page=page)
 
     def sure(name: str, enough: float = _SURE) -> bool:
         place = reading.provenance.get(name)
@@ -167,4 +171,5 @@ def _said(reading: Reading | None) -> _Said:
         frozenset({key(seller)} if seller and sure("seller.name") else ()),
         frozenset({reading.gross_amount} if reading.gross_amount and written and not written.isdigit() else ()),
         reading.type_code is not None and sure("type_code", _TITLED),
+        page,
     )

@@ -185,7 +185,7 @@ def test_the_message_names_both_and_what_to_do() -> None:
     (found,) = reading.discrepancies
     for seed in (1, 2):
         truth = invoice("en", seed).truth
-        assert f"{truth['number']}, {truth['issue_date']}, {truth['gross_amount']}" in found.message
+        assert f"{truth['number']}, {truth['issue_date']}, {truth['gross_amount']} on page {seed}" in found.message
         assert f"{truth['number']}, {truth['issue_date']:%d.%m.%Y}" in found.message_de
     assert found.message.endswith("Upload each in a file of its own and reject this one.")
     assert judgement(reading) is Judgement.NEEDS_REVIEW
