@@ -49,6 +49,7 @@ from invoice_pipelines.intake.documents.text_layer.origin.signs import Sign, fin
 from invoice_pipelines.intake.documents.text_layer.other_documents import (
     CREDIT_NOTES,
     KINDS,
+    LETTER,
     other_document,
     says_credit,
     says_invalid,
@@ -145,7 +146,12 @@ class _Finder:
                 raise ReadingError(
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
-        another = self.another_document(totals) or self.invalid() or self.credit_note(type_code, totals, own_number)
+        another = (
+            self.another_document(totals)
+            or self.invalid()
+            or self.credit_note(type_code, totals, own_number)
+            or self.untitled(type_code)
+        )
         currency = self.usual_currency(currency, signs, issue, totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
@@ -225,6 +231,18 @@ class _Finder:
             DiscrepancyKind.ANOTHER_DOCUMENT,
             f"It may not be a valid invoice: it says {words!r}.",
             f"Der Beleg ist vielleicht keine gültige Rechnung: „{words}“ steht darauf.",
+        )
+
+    def untitled(self, type_code: str | None) -> Discrepancy | None:
+        """That nothing on a letter says that it is an invoice. What was recognized may have lost that word, and may be
+        a receipt on a sheet of any width; and a person may have worked on a document like this before."""
+        is_letter = all(page.engine is None and page.width >= LETTER for page in self.pages)
+        if type_code is not None or not is_letter or self.learned:
+            return None
+        return Discrepancy(
+            DiscrepancyKind.ANOTHER_DOCUMENT,
+            "It may not be an invoice: no title and no number of one is on it.",
+            "Der Beleg ist vielleicht keine Rechnung: Weder ein Titel noch eine Nummer sagt es.",
         )
 
     def credit_note(self, type_code: str | None, totals: Totals, number: Found[str] | None) -> Discrepancy | None:

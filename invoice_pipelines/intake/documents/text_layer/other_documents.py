@@ -1,4 +1,5 @@
-"""Tells other documents that look like invoices by their titles: offers, orders, delivery notes, reminders, statements.
+"""Tells other documents that look like invoices by their titles: offers, orders, delivery notes, reminders, statements,
+reports of sales, payslips, contracts.
 
 They name a number, a seller and a total, too. An invoice mentions them ("Order no. 17"), so only what is set as a title
 counts: alone in its line or in large letters, and no title of an invoice that is as large.
@@ -24,6 +25,9 @@ KINDS = {
     "delivery_note": ("a delivery note", "ein Lieferschein"),
     "statement": ("a statement of account", "ein Kontoauszug"),
     "remittance": ("an advice of payment", "ein Zahlungsavis"),
+    "sales_report": ("a report of sales", "ein Kassenbericht"),
+    "payslip": ("a payslip", "eine Gehaltsabrechnung"),
+    "contract": ("a contract", "ein Vertrag"),
 }
 """What the kinds of `other_titles` are called in English and German, with their articles."""
 
@@ -31,7 +35,7 @@ CREDIT_NOTES = frozenset({"381", "384", "396"})
 """The codes of titles (UNTDID 1001) under which money goes the other way, or may."""
 
 _OF_CREDIT_NOTES = frozenset({"number", "issue_date", "total"})
-_ORDINARY = frozenset({"order", "offer", "statement"})
+_ORDINARY = frozenset({"order", "offer", "statement", "contract"})
 """Kinds of which one word alone is often no title, but a number on a receipt or the heading of a block."""
 
 _INVALID = "invalid"
@@ -41,8 +45,9 @@ _LARGE = 1.25
 _MONEY = re.compile(r"(?<![\d.])\d+[.,]\d\d(?![\d.])")
 _ALIKE = 0.8
 _MOST_AFTER = 5
-_LETTER = 350.0
-"""The least width of a letter, in points; receipts are narrower, and number their orders in large letters."""
+LETTER = 350.0
+"""The least width of a letter, in points. Receipts are narrower, number their orders in large letters, and often have
+no title."""
 
 
 def titles_of(labelled: LabelledLines) -> list[Label]:
@@ -133,7 +138,7 @@ def other_document(labelled: LabelledLines, pages: Iterable[Page]) -> Label | No
 def _is_title(labelled: LabelledLines, label: Label, usual: float, width: float) -> bool:
     if label.first or not _heads(labelled, label):
         return False
-    if _is_ordinary(labelled, label) and width < _LETTER:
+    if _is_ordinary(labelled, label) and width < LETTER:
         return False
     return _height(label) >= _LARGE * usual or len(labelled.lines[label.line].cells) == 1
 

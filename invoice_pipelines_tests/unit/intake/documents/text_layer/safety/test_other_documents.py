@@ -24,10 +24,11 @@ from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WO
 TITLES = {
     "de": "Proforma-Rechnung; PROFORMA RECHNUNG; Pro-forma-Rechnung; Auftragsbestätigung; Angebot; ANGEBOT; "
     "Bestellung; Kostenvoranschlag; Mahnung; 1. Mahnung; 2. MAHNUNG; Zahlungserinnerung; Lieferschein; "
-    "Kontoauszug; Offerte",
+    "Kontoauszug; Offerte; Gehaltsabrechnung; Kassenbericht; Mietvertrag; Kreditkartenabrechnung; Rechnungsübersicht",
     "en": "PRO FORMA INVOICE; Proforma Invoice; Pro-Forma Invoice; Order Confirmation; Quotation; QUOTE; Estimate; "
     "Purchase Order; PURCHASE ORDER; Payment Reminder; Final Notice; Delivery Note; Packing Slip; "
-    "Statement of Account; STATEMENT; Second Reminder; Remittance Advice",
+    "Statement of Account; STATEMENT; Second Reminder; Remittance Advice; Request for payment; Payslip; Z report; "
+    "Rental agreement; Credit card statement; Invoice summary",
     "fr": "Facture pro forma; FACTURE PROFORMA; Devis; DEVIS; Bon de commande; Confirmation de commande; Relance; "
     "Rappel de paiement; Mise en demeure; Bon de livraison; Relevé de compte",
     "es": "Factura proforma; FACTURA PROFORMA; Factura proforma de anticipo; Presupuesto; "
@@ -128,6 +129,19 @@ def test_receipts_that_number_their_orders_in_large_letters_are_receipts() -> No
     words[:2] = [replace(word, box=(word.box[0], 5, word.box[2], 40)) for word in words[:2]]
     words += [*words_of("Total EUR 11.50", 20, 100), *words_of("2024-05-02 13:05", 20, 130)]
     assert find_fields([Page(1, 220, 400, tuple(words))]).discrepancies == ()
+
+
+@pytest.mark.parametrize("language", ["de", "en", "fr", "nl"])
+def test_a_letter_on_which_nothing_says_that_it_is_an_invoice_waits(language: str) -> None:
+    for seed in range(size(3, 50)):
+        page = invoice(language, seed).pages[0]
+        of_invoices = {*WORDINGS[language].title, *WORDINGS[language].number}
+        said = {word for words in of_invoices for word in words.split()}
+        untitled = replace(page, words=tuple(word for word in page.words if word.text not in said))
+        (found,) = find_fields([untitled]).discrepancies
+        assert found.message == "It may not be an invoice: no title and no number of one is on it."
+        recognized = [replace(untitled, engine="rapidocr")]
+        assert found not in find_fields(recognized).discrepancies, "the word may be lost"
 
 
 def test_what_has_no_total_is_refused_and_says_why_in_both_languages() -> None:
