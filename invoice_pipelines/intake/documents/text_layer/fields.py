@@ -93,11 +93,11 @@ def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = (), rec
     reading = _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages), recipient).reading()
 
     def read(some: Sequence[Page]) -> Reading | None:
-        lines, known = labelled_lines(some)
+        lines, _ = labelled_lines(some, vocabulary)
         if other_document(lines, some):
             return None  # a delivery note behind its invoice is no invoice to be missed
         try:
-            return _Finder(some, lines, known, {}, recipient).reading()
+            return _Finder(some, lines, vocabulary, {}, recipient).reading()
         except ReadingError:
             return None
 

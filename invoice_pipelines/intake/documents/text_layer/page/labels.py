@@ -144,10 +144,11 @@ class LabelledLines:
         return not any(key(word.text) for word in rest)
 
 
-def labelled_lines(pages: Sequence[Page]) -> tuple[LabelledLines, Vocabulary]:
-    """The lines of these pages with their labels, and the vocabulary that they were looked up in."""
+def labelled_lines(pages: Sequence[Page], vocabulary: Vocabulary | None = None) -> tuple[LabelledLines, Vocabulary]:
+    """The lines of these pages with their labels, and the vocabulary that they were looked up in: for a part of a
+    document that of the whole, without one that of the languages which these pages are in."""
     pages = tidied(pages)
-    vocabulary = vocabulary_of(word.text for page in pages for word in page.words)
+    vocabulary = vocabulary or vocabulary_of(word.text for page in pages for word in page.words)
     recognized = {page.number for page in pages if page.engine}
     return find_labels(read_lines(pages), vocabulary, recognized), vocabulary
 
