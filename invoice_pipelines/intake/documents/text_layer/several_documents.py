@@ -8,6 +8,7 @@ Not here: which pages belong to which document.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
@@ -25,6 +26,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading
 
 _SUMS = frozenset({"total", "gross", "payable", "net", "subtotal", "rounded", "tendered"})
+_MONEY = re.compile(r"\d[.,]\d\d(?!\d)")
 _SURE, _TITLED = 0.75, 0.7
 _MOST_CUTS = 4  # of one page; each costs another look at a part of it
 _MOST_PAGES = 3  # whose inside is looked at
@@ -86,7 +88,13 @@ def several_documents(
 ) -> Discrepancy | None:
     """That the pages hold more than one document; None for one. `read` reads some pages, and gives None where nothing
     is found there."""
-    sums = [label for labels in labelled.amounts for label in labels if label.kind in _SUMS]
+    money = {line.number for line in labelled.lines if _MONEY.search(line.text)}
+    sums = [
+        label
+        for labels in labelled.amounts
+        for label in labels
+        if label.kind in _SUMS and (label.line in money or (len(labels) > 1 and label.line + 1 in money))
+    ]
     begins = {label.line for label in (*labelled.titles(), *labelled.all("number"))}
     printed: set[date] = set()
     for line in labelled.lines:
