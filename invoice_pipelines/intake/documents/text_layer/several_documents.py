@@ -8,7 +8,6 @@ Not here: which pages belong to which document.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,13 +19,12 @@ from operator import or_
 from invoice_pipelines.einvoice.rules.german import as_german
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line
-from invoice_pipelines.intake.documents.text_layer.page.notation import find_dates
+from invoice_pipelines.intake.documents.text_layer.page.notation import MONEY, find_dates
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading
 
 _SUMS = frozenset({"total", "gross", "payable", "net", "subtotal", "rounded", "tendered"})
-_MONEY = re.compile(r"\d[.,]\d\d(?!\d)")
 _SURE, _TITLED = 0.75, 0.7
 _MOST_CUTS = 4  # of one page; each costs another look at a part of it
 _MOST_PAGES = 3  # whose inside is looked at
@@ -88,7 +86,7 @@ def several_documents(
 ) -> Discrepancy | None:
     """That the pages hold more than one document; None for one. `read` reads some pages, and gives None where nothing
     is found there."""
-    money = {line.number for line in labelled.lines if _MONEY.search(line.text)}
+    money = {line.number for line in labelled.lines if MONEY.search(line.text)}
     sums = [
         label
         for labels in labelled.amounts
@@ -125,7 +123,11 @@ def _between_pages(
     if len(begin) < 2 or len({lines[label.line].page for label in sums}) < 2:
         return
     starts = [0, *(place for place, page in enumerate(pages) if place and page.number in begin), len(pages)]
-    parts = [_said(read(part), part) for part in (pages[start:end] for start, end in pairwise(starts))]
+    first, *others = (pages[start:end] for start, end in pairwise(starts))
+    parts = [_said(read(part), part) for part in others]
+    if not reduce(or_, parts).may_be_one:  # the later pages of an invoice often have but its total
+        return
+    parts.insert(0, _said(read(first), first))
     for place in range(1, len(parts)):
         yield reduce(or_, parts[:place]), reduce(or_, parts[place:])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import IntakeDesk
+from invoice_pipelines_tests.support.intake.documents import samples
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import Text, draw, rows
 from invoice_pipelines_tests.support.intake.review.lane import accept, look, reject, uploaded
+
+EXAMPLES = PROJECT / "examples" / "harbour-and-hill"
 
 
 def page(number: str, issued: str, net: str, tax: str, gross: str) -> list[Text]:
@@ -36,3 +40,12 @@ def test_a_pile_waits_and_each_invoice_by_itself_passes(desk: IntakeDesk) -> Non
 def test_who_sees_that_it_is_one_lets_it_pass(desk: IntakeDesk) -> None:
     pile = uploaded(desk, draw(MARCH, APRIL), "pile.pdf")
     assert accept(desk, pile).status == "VALIDATED"
+
+
+def test_a_pdf_that_carries_two_e_invoices_waits(desk: IntakeDesk) -> None:
+    page = samples.pdf("Two invoices")
+    march, april = ((EXAMPLES / f"KB{day}.xml").read_bytes() for day in ("20260331", "20260430"))
+    pile = uploaded(desk, samples.with_attachments(page, ("factur-x.xml", march), ("other.xml", april)), "pile.pdf")
+    assert [reason.code for reason in look(desk, pile).reasons] == ["IP-HYB-04"]
+    alone = uploaded(desk, samples.with_attachments(page, ("factur-x.xml", march)), "march.pdf")
+    assert desk.status(alone) != "PARSED"

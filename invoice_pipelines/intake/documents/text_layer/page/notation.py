@@ -33,6 +33,9 @@ AMOUNT = re.compile(
 """An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "RM12.00", "12,50-", "12.50 CR", "(12.50)",
 "20,--" and "9,99A" with the letter of a tax class."""
 
+MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
+"""The end of what is written as money, where it does not matter how much it is."""
+
 PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)[.,]?\s?%")
 
 CURRENCIES = frozenset(

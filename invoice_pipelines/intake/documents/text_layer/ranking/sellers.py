@@ -18,6 +18,7 @@ from invoice_pipelines.intake.documents.text_layer.header import Found
 from invoice_pipelines.intake.documents.text_layer.names import STREET, company, is_town, name_of, pieces
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line
+from invoice_pipelines.intake.documents.text_layer.page.notation import MONEY
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import shares
@@ -34,7 +35,6 @@ _LINES_AT_THE_TOP = 14
 _IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
 _PHONE = re.compile(r"(?i)\b(tel|phone|t[ée]l|fon|telefon|fax)\b|^[+(]?\d[\d ()/+.-]{7,}$")
 _SENDER = re.compile(r"\w ?[·•∙⋅] ?\w.*\d")  # a small line above the window of an envelope
-_MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
 _TRADE = re.compile(
     r"(?i)restaura|hotel|hostal|caf[eéè]|\bbar\b|bistro|brew|grill|pizz|burger|b[äa]ck|baker|boulang|muse|"
     r"marke?t|march|super|shop|store|apoth|pharm|drog|garage|taxi|trams?\b|bahn|rail|airport|gasth|kitchen"
@@ -165,7 +165,7 @@ def describe(
         places.setdefault(key(found.value), []).append((found, line, index))
     if named and (first_line := next((line for line in labelled.lines if named.words[0] in line.words), None)):
         places.setdefault(key(named.value), []).append((named, first_line, 0))
-    money = next((line.number for line in lines if _MONEY.search(line.text)), lines[-1].number + 1)
+    money = next((line.number for line in lines if MONEY.search(line.text)), lines[-1].number + 1)
     sites = "".join(key(match[1]) for line in lines for match in SITE.finditer(line.text))
     tallest = max((_height(found.words[0].box) for [(found, *_), *_] in places.values()), default=0.0)
     towns = {key(cell.text) for line in lines for cell in line.cells if is_town(cell.text)}
@@ -289,7 +289,7 @@ def _around(
     labelled: LabelledLines, lines: Sequence[Line], line: Line, index: int, found: Found[str], form: str
 ) -> Iterator[str]:
     """What stands beside, above and below."""
-    if _MONEY.search(line.text):
+    if MONEY.search(line.text):
         yield "amount beside"
     cell = line.cells[min(index, len(line.cells) - 1)]
     if any(label.cell == index and label.first == 0 for label in labelled.amounts[line.number]):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from random import Random
 
 import pytest
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
-from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.reading_errors import german_reading_error
 from invoice_pipelines.intake.review.reasons import Judgement
-from invoice_pipelines.intake.stages.judging import Standard, judge_reading
-from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.judging import judgement
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import invoice, receipt
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
@@ -62,11 +60,6 @@ MENTIONS = {
 CASES = [(language, title) for language, titles in TITLES.items() for title in titles.split("; ")]
 
 
-def passes(reading: Reading) -> bool:
-    standard = Standard(date(2026, 5, 1), past_years=10)
-    return judge_reading(reading, Expectations(date(2026, 5, 1)), standard).judgement is Judgement.VALID
-
-
 def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:
     """A made-up invoice whose title is another one, so much larger than its text."""
     page = invoice(language, seed).pages[0]
@@ -93,11 +86,11 @@ def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:
 def test_a_document_with_another_title_waits_and_says_what_it_is(language: str, title: str, enlarged: float) -> None:
     for seed in range(size(2, 10)):
         words = f"{title} Nr. {seed + 17}" if language == "de" and seed % 2 else title
-        reading = find_fields(titled(language, seed, words, enlarged))
+        reading = calibrated(find_fields(titled(language, seed, words, enlarged)))
         (found,) = reading.discrepancies
         assert found.message.startswith("By its title")
         assert "Titel" in found.message_de
-        assert not passes(reading)
+        assert judgement(reading) is Judgement.NEEDS_REVIEW
 
 
 @pytest.mark.parametrize(("language", "title"), [case for case in CASES if len(case[1]) > 6])
@@ -122,6 +115,15 @@ def test_an_invoice_that_mentions_other_documents_is_one(language: str) -> None:
         assert find_fields(pages).discrepancies == (), mentions
     for seed in range(size(10, 50)):
         assert find_fields(receipt(seed).pages).discrepancies == ()
+
+
+def test_what_keeps_its_own_title_mostly_passes() -> None:
+    passed = sum(
+        judgement(calibrated(find_fields(invoice(language, seed).pages))) is Judgement.VALID
+        for language in TITLES
+        for seed in range(5)
+    )
+    assert passed >= 0.8 * 5 * len(TITLES), "so it is the other title that makes the others wait"
 
 
 def test_receipts_that_number_their_orders_in_large_letters_are_receipts() -> None:

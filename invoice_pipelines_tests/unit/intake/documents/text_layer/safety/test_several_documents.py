@@ -5,7 +5,6 @@ not pass as one; an invoice of several pages does.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from functools import reduce
 from random import Random
 
@@ -15,22 +14,14 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import NO_AIDS
 from invoice_pipelines.intake.documents.text_layer import reading_of
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
-from invoice_pipelines.intake.reading import DiscrepancyKind, Reading
+from invoice_pipelines.intake.reading import DiscrepancyKind
 from invoice_pipelines.intake.review.reasons import Judgement
-from invoice_pipelines.intake.stages.judging import Standard, judge_reading
-from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.workshop.misreading import recognized
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.judging import judgement
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import Made, invoice, receipt
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
-
-TODAY = date(2026, 5, 1)
-
-
-def judgement(reading: Reading) -> Judgement:
-    standard = Standard(TODAY, past_years=10, country="DE")
-    return judge_reading(reading, Expectations(TODAY, country="DE"), standard).judgement
 
 
 def finds_several(pages: list[Page]) -> bool:
